@@ -1,0 +1,118 @@
+/** Every code that an error of this library can carry. Codes are stable; messages are not. */
+export type SealfileErrorCode =
+  | 'ERR_SEALFILE_FORMAT'
+  | 'ERR_SEALFILE_FORMAT_HEADER'
+  | 'ERR_SEALFILE_FORMAT_VERSION'
+  | 'ERR_SEALFILE_WRONG_KEY'
+  | 'ERR_SEALFILE_WRONG_PURPOSE'
+  | 'ERR_SEALFILE_CORRUPTED'
+  | 'ERR_SEALFILE_TRUNCATED'
+  | 'ERR_SEALFILE_LOCKED'
+  | 'ERR_SEALFILE_LIMIT'
+  | 'ERR_SEALFILE_KEYRING'
+  | 'ERR_SEALFILE_KEYRING_VERSION'
+  | 'ERR_SEALFILE_KEY_DERIVATION'
+  | 'ERR_SEALFILE_CLOSED'
+
+/** What an error may tell besides its message. */
+export interface SealfileErrorDetails {
+  /** The file that the error is about. */
+  readonly path?: string | undefined
+  /** What led to it. */
+  readonly cause?: unknown
+}
+
+/** The base of all errors of this library. System errors (`ENOENT`, …) and misuse (`TypeError`, `RangeError`) are not among them. */
+export class SealfileError<Code extends SealfileErrorCode = SealfileErrorCode> extends Error {
+  override readonly name: string = 'SealfileError'
+  /** Stable; what to test for. */
+  readonly code: Code
+  /** The file that the error is about, where one is. */
+  readonly path?: string
+
+  constructor(code: Code, message: string, details: SealfileErrorDetails = {}) {
+    super(details.path === undefined ? message : `${message}, file '${details.path}'`)
+    if (details.cause !== undefined) this.cause = details.cause
+    if (details.path !== undefined) this.path = details.path
+    this.code = code
+  }
+}
+
+/** Data could not be encrypted, or not be encrypted safely. */
+export class EncryptionError<Code extends SealfileErrorCode = SealfileErrorCode> extends SealfileError<Code> {
+  override readonly name: string = 'EncryptionError'
+}
+
+/** A limit was reached: the encryption budget of a file, or a cost that the caller did not allow. */
+export class LimitError extends EncryptionError<'ERR_SEALFILE_LIMIT'> {
+  override readonly name = 'LimitError'
+
+  constructor(message: string, details?: SealfileErrorDetails) {
+    super('ERR_SEALFILE_LIMIT', message, details)
+  }
+}
+
+/** Data could not be decrypted: the key is wrong ({@link InvalidKeyError}) or the file is damaged ({@link CorruptedFileError}). */
+export class DecryptionError<Code extends SealfileErrorCode = SealfileErrorCode> extends SealfileError<Code> {
+  override readonly name: string = 'DecryptionError'
+}
+
+/** The key, the passphrase, the purpose or the context is not the one that the file or keyring was made with. */
+export class InvalidKeyError extends DecryptionError<'ERR_SEALFILE_WRONG_KEY' | 'ERR_SEALFILE_WRONG_PURPOSE'> {
+  override readonly name = 'InvalidKeyError'
+}
+
+/** A segment was altered, moved, dropped or truncated. Its plaintext is withheld. */
+export class CorruptedFileError extends DecryptionError<'ERR_SEALFILE_CORRUPTED' | 'ERR_SEALFILE_TRUNCATED'> {
+  override readonly name = 'CorruptedFileError'
+  /** Zero-based index of the first segment that failed, where the damage is in one. */
+  readonly segment?: number
+
+  constructor(
+    code: 'ERR_SEALFILE_CORRUPTED' | 'ERR_SEALFILE_TRUNCATED',
+    message: string,
+    details: SealfileErrorDetails & { readonly segment?: number | undefined } = {},
+  ) {
+    super(code, message, details)
+    if (details.segment !== undefined) this.segment = details.segment
+  }
+}
+
+/** The file is not one of ours, its header is damaged, or its version is newer than this library. */
+export class InvalidFileFormatError extends SealfileError<
+  'ERR_SEALFILE_FORMAT' | 'ERR_SEALFILE_FORMAT_HEADER' | 'ERR_SEALFILE_FORMAT_VERSION'
+> {
+  override readonly name = 'InvalidFileFormatError'
+}
+
+/** Another handle or process has the file open for writing. */
+export class LockedError extends SealfileError<'ERR_SEALFILE_LOCKED'> {
+  override readonly name = 'LockedError'
+
+  constructor(message: string, details?: SealfileErrorDetails) {
+    super('ERR_SEALFILE_LOCKED', message, details)
+  }
+}
+
+/** The keyring file is damaged, not a keyring, or asks for something that this library does not know. */
+export class KeyringError extends SealfileError<'ERR_SEALFILE_KEYRING' | 'ERR_SEALFILE_KEYRING_VERSION'> {
+  override readonly name = 'KeyringError'
+}
+
+/** Argon2id could not run: the worker failed, or memory ran out. */
+export class KeyDerivationError extends SealfileError<'ERR_SEALFILE_KEY_DERIVATION'> {
+  override readonly name = 'KeyDerivationError'
+
+  constructor(message: string, details?: SealfileErrorDetails) {
+    super('ERR_SEALFILE_KEY_DERIVATION', message, details)
+  }
+}
+
+/** The key manager was closed, and its keys are gone. */
+export class ClosedError extends SealfileError<'ERR_SEALFILE_CLOSED'> {
+  override readonly name = 'ClosedError'
+
+  constructor(message: string, details?: SealfileErrorDetails) {
+    super('ERR_SEALFILE_CLOSED', message, details)
+  }
+}
