@@ -1,0 +1,201 @@
+import { equalBytes } from '../bytes/arrays.js'
+import { parseRecord, RECORD_COUNT, RECORD_SIZE, recordPosition, type CommitRecord } from '../container/commit-record.js'
+import { ciphertextSize, longestPlaintext, plaintextSize, segmentCount, segmentLength } from '../container/geometry.js'
+import {
+  digestDirectory,
+  directorySize,
+  GrowthDigest,
+  parseDirectory,
+  REDO_COUNT_MAX,
+  type RedoEntry,
+} from '../container/redo-list.js'
+import { CorruptedFileError } from '../errors.js'
+import { decryptSegment } from '../seal/segment.js'
+import type { ContainerFile } from './container-file.js'
+import { readFully, type Steps } from './io.js'
+import { SegmentReader, type ReadableState } from './segment-reader.js'
+
+/** A committed state of an editable file, and which record says so. */
+export interface CommittedState extends ReadableState {
+  readonly record: CommitRecord
+  /** Where the file could be cut without a loss: behind the data and the redo list. */
+  readonly end: number
+}
+
+/** What an opener found out about an editable file. */
+export interface FoundState {
+  readonly state: CommittedState
+  /** The slot that holds the state's record. */
+  readonly slot: number
+  /** The record in each slot, undefined where none is valid. */
+  readonly slots: readonly (CommitRecord | undefined)[]
+  /** The newest commit that is known to be on disk; 0 for none. */
+  readonly durableSequence: number
+  /** Newer records whose data did not reach the disk were passed over. */
+  readonly fellBack: boolean
+}
+
+const NO_REDO: ReadonlyMap<number, RedoEntry> = new Map()
+
+/** How the state of an editable file is chosen among its records (docs/format.md, "Which record counts"). */
+export class StateFinder {
+  readonly #file: ContainerFile
+  readonly #fd: number
+  /** Size of the file, of which no byte is authenticated yet. */
+  readonly #size: number
+  readonly #recover: boolean
+
+  /** @param recover - Take the newest whole state of a damaged file, too. */
+  constructor(file: ContainerFile, fd: number, size: number, recover: boolean) {
+    this.#file = file
+    this.#fd = fd
+    this.#size = size
+    this.#recover = recover
+  }
+
+  /** @param header - The file's first 1,280 bytes. */
+  *find(header: Uint8Array): Steps<FoundState> {
+    const slots = this.#parseRecords(header)
+    const valid = slots.filter((record) => record !== undefined).sort((a, b) => b.sequence - a.sequence)
+    const durableSequence = Math.max(0, ...valid.map((record) => record.durableSequence))
+    for (const record of valid) {
+      const state = yield* this.#tryRecord(record, durableSequence)
+      if (state === undefined) continue
+      return { state, slot: slots.indexOf(record), slots, durableSequence, fellBack: record !== valid[0] }
+    }
+    throw this.#file.damaged('no commit of the file is whole')
+  }
+
+  #parseRecords(header: Uint8Array): (CommitRecord | undefined)[] {
+    const slots = Array.from({ length: RECORD_COUNT }, (_, slot) => {
+      const bytes = header.subarray(recordPosition(slot), recordPosition(slot) + RECORD_SIZE)
+      return parseRecord(bytes, slot, this.#file.recordKey.expose())
+    })
+    const invalid = slots.filter((record) => record === undefined).length
+    if (invalid > 1 && !this.#recover) throw this.#file.damaged(`${invalid} of ${RECORD_COUNT} commit records are damaged`)
+    return slots
+  }
+
+  /** @returns the record's state; undefined if a power cut took part of it and an older record counts. */
+  *#tryRecord(record: CommitRecord, durableSequence: number): Steps<CommittedState | undefined> {
+    const mustBeWhole = record.clean || record.sequence <= durableSequence
+    try {
+      const state = yield* this.#loadState(record, mustBeWhole)
+      if (!mustBeWhole) yield* this.#checkGrowth(state)
+      if (this.#recover) yield* this.#checkAll(state)
+      return state
+    } catch (error) {
+      if ((mustBeWhole && !this.#recover) || !(error instanceof CorruptedFileError)) throw error
+      return undefined
+    }
+  }
+
+  *#loadState(record: CommitRecord, mustBeWhole: boolean): Steps<CommittedState> {
+    const { geometry, schedule } = this.#file
+    const length = record.plaintextLength
+    if (!(length <= longestPlaintext(geometry))) throw this.#file.damaged('a commit record is out of bounds')
+    const count = segmentCount(geometry, length)
+    const { finalNonce: nonce, finalTag: tag } = record
+    if (decryptSegment(schedule, { index: count, isFinal: true }, { nonce, ciphertext: new Uint8Array(0), tag }) === undefined) {
+      throw this.#file.corrupted(count)
+    }
+    const redo = record.applied ? NO_REDO : new Map((yield* this.#loadList(record)).map((entry) => [entry.index, entry]))
+    const dataEnd = this.#placedEnd(length, count, redo)
+    const end = redo.size === 0 ? dataEnd : Math.max(dataEnd, record.redo!.end)
+    if (this.#size < end) throw this.#file.truncated(Math.min(count - 1, this.#firstMissing()))
+    const state = { record, length, count, redo, end }
+    if (record.applied && !mustBeWhole) yield* this.#checkApplied(state)
+    return state
+  }
+
+  /** Where the last segment ends that must be at its place: a listed one need not be. */
+  #placedEnd(length: number, count: number, redo: ReadonlyMap<number, RedoEntry>): number {
+    const { geometry } = this.#file
+    let placed = count
+    while (placed > 0 && redo.has(placed - 1)) placed--
+    return ciphertextSize(geometry, placed === count ? length : placed * geometry.segmentSize)
+  }
+
+  /** The segment in which the file ends. */
+  #firstMissing(): number {
+    const { geometry } = this.#file
+    return Math.max(0, Math.floor((this.#size - geometry.headerSize) / (geometry.segmentSize + geometry.segmentOverhead)))
+  }
+
+  /** Reads the directory of a record's redo list; authenticated by the record. */
+  *#loadList({ redo, redoDigest, plaintextLength }: CommitRecord): Steps<RedoEntry[]> {
+    if (redo === undefined) return []
+    if (redo.count > REDO_COUNT_MAX) throw this.#file.damaged('a redo list is out of bounds')
+    const directory = new Uint8Array(directorySize(redo.count))
+    const read = yield* readFully(this.#fd, directory, redo.position)
+    if (read < directory.length || !equalBytes(digestDirectory(directory), redoDigest)) {
+      throw this.#file.damaged('the redo list is damaged')
+    }
+    const entries = parseDirectory(directory)
+    const { geometry } = this.#file
+    for (const { index, length } of entries) {
+      if (length !== segmentLength(geometry, plaintextLength, index)) throw this.#file.damaged('the redo list is out of bounds')
+    }
+    return entries
+  }
+
+  /** Checks what a commit that is not known to be on disk added: the segments at their places and those in its list. */
+  *#checkGrowth(state: CommittedState): Steps<void> {
+    const reader = new SegmentReader(this.#file, this.#fd, new Uint8Array(0))
+    const digest = new GrowthDigest()
+    for (let index = state.record.growthBegan; index < state.count; index++) {
+      if (!state.redo.has(index)) digest.add(index, (yield* reader.load(state, index)).tag)
+    }
+    for (const entry of state.redo.values()) yield* reader.loadListed(entry)
+    yield* reader.forget()
+    if (!equalBytes(digest.digest(), state.record.growthDigest)) throw this.#file.damaged('a commit is not whole')
+  }
+
+  /**
+   * Checks that a list was copied to its segments' places. Where the list itself is gone, its place was written again; that
+   * happens only after this commit was on disk.
+   */
+  *#checkApplied(state: CommittedState): Steps<void> {
+    let entries
+    try {
+      entries = yield* this.#loadList(state.record)
+    } catch (error) {
+      if (error instanceof CorruptedFileError) return
+      throw error
+    }
+    const reader = new SegmentReader(this.#file, this.#fd, new Uint8Array(0))
+    for (const { index, tag } of entries) {
+      if (!equalBytes((yield* reader.load(state, index)).tag, tag)) throw this.#file.damaged('a commit is not whole')
+    }
+    yield* reader.forget()
+  }
+
+  /** Checks every segment, for an opener that wants the newest whole state. */
+  *#checkAll(state: CommittedState): Steps<void> {
+    const reader = new SegmentReader(this.#file, this.#fd, new Uint8Array(0))
+    for (let index = 0; index < state.count; index++) yield* reader.load(state, index)
+    yield* reader.forget()
+  }
+}
+
+/**
+ * The state of a stream, whose length follows from its size and is authenticated by its last segment.
+ *
+ * @throws CorruptedFileError if the file does not end with the segment that was sealed as the last.
+ */
+export function* findStreamState(file: ContainerFile, reader: SegmentReader, size: number): Steps<ReadableState> {
+  const { geometry } = file
+  const length = plaintextSize(geometry, size)
+  if (length === undefined)
+    throw new CorruptedFileError('ERR_SEALFILE_TRUNCATED', 'the file ends inside a segment', { path: file.path })
+  const state = { length, count: segmentCount(geometry, length), redo: NO_REDO }
+  const last = state.count - 1
+  try {
+    yield* reader.load(state, last)
+  } catch (error) {
+    if (!(error instanceof CorruptedFileError) || error.code !== 'ERR_SEALFILE_CORRUPTED') throw error
+    const message = `segment ${last} does not authenticate as the last: it was altered, or the file was cut or lengthened`
+    throw new CorruptedFileError('ERR_SEALFILE_CORRUPTED', message, { segment: last, path: file.path })
+  }
+  return state
+}

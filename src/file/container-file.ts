@@ -1,0 +1,138 @@
+import { concatBytes } from '../bytes/arrays.js'
+import { randomBytes } from '../bytes/random.js'
+import { SecretBytes } from '../bytes/secret.js'
+import { deriveRecordKey } from '../container/commit-record.js'
+import { geometryOf, type Geometry } from '../container/geometry.js'
+import { buildKeySlot, findKeySlot, keyCheckHeader } from '../container/key-slots.js'
+import {
+  buildPreamble,
+  globalAssociatedData,
+  headerSizeOf,
+  parsePreamble,
+  PREAMBLE_SIZE,
+  sealParameters,
+  type Preamble,
+} from '../container/preamble.js'
+import { CorruptedFileError, InvalidKeyError, SealfileError } from '../errors.js'
+import { KeySchedule } from '../seal/schedule.js'
+import type { Aead } from '../seal/suites.js'
+import type { KeySource } from './key-source.js'
+
+/** How a caller proves that a file is theirs to open. */
+export interface Credentials {
+  readonly keySource: KeySource
+  readonly purpose: string
+  /** Bytes that enter the commitment; empty where there are none. */
+  readonly context: Uint8Array
+}
+
+/** The keys of one open file and what of it never changes. */
+export class ContainerFile {
+  readonly geometry: Geometry
+  readonly schedule: KeySchedule
+  /** Of the commit records' MACs. A stream has none, and does not use it. */
+  readonly recordKey: SecretBytes
+  /** For messages. */
+  readonly path: string
+
+  private constructor(preamble: Preamble, schedule: KeySchedule, dek: Uint8Array, path: string) {
+    this.geometry = geometryOf(preamble.kind, preamble.parameters.segmentMax)
+    this.schedule = schedule
+    this.recordKey = new SecretBytes(deriveRecordKey(dek, preamble.parameters.salt))
+    this.path = path
+  }
+
+  /**
+   * Makes the keys of a new editable file.
+   *
+   * @returns the file, and its preamble and key slots: the first 288 bytes.
+   */
+  static create(
+    path: string,
+    credentials: Credentials,
+    aead: Aead,
+    segmentSize: number,
+  ): { readonly file: ContainerFile; readonly keyHeader: Uint8Array } {
+    const { keySource, purpose, context } = credentials
+    const parameters = sealParameters('editable', aead, segmentSize, randomBytes(32))
+    const dek = randomBytes(32)
+    try {
+      const schedule = new KeySchedule(parameters, dek, globalAssociatedData('editable', parameters, purpose, context))
+      const preamble: Preamble = { kind: 'editable', parameters, commitment: schedule.commitment }
+      const bytes = buildPreamble(preamble)
+      const sequence = 1
+      const header = keyCheckHeader(bytes, 0, sequence)
+      const slot = buildKeySlot(bytes, 0, { sequence, ...keySource.wrapFileKey({ purpose, salt: parameters.salt, header }, dek) })
+      const emptySlot = new Uint8Array(slot.length)
+      return { file: new ContainerFile(preamble, schedule, dek, path), keyHeader: concatBytes(bytes, slot, emptySlot) }
+    } finally {
+      dek.fill(0)
+    }
+  }
+
+  /**
+   * Opens an existing file's keys. Nothing of its content is read yet.
+   *
+   * @param start - What the file begins with: its header, or all of a shorter file.
+   * @throws InvalidFileFormatError, InvalidKeyError or CorruptedFileError, each naming the file.
+   */
+  static open(path: string, credentials: Credentials, start: Uint8Array): ContainerFile {
+    try {
+      return openKeys(path, credentials, start)
+    } catch (error) {
+      throw nameFile(error, path)
+    }
+
+    function openKeys(path: string, { keySource, purpose, context }: Credentials, start: Uint8Array): ContainerFile {
+      const preamble = parsePreamble(start)
+      const { kind, parameters, commitment } = preamble
+      if (start.length < headerSizeOf(kind)) {
+        throw new CorruptedFileError('ERR_SEALFILE_TRUNCATED', `the file ends inside its header, after ${start.length} bytes`)
+      }
+      const { slot, content } = findKeySlot(start)
+      const header = keyCheckHeader(start.subarray(0, PREAMBLE_SIZE), slot, content.sequence)
+      const dek = keySource.unwrapFileKey({ purpose, salt: parameters.salt, header }, content)
+      try {
+        const schedule = new KeySchedule(parameters, dek, globalAssociatedData(kind, parameters, purpose, context))
+        if (schedule.commitsTo(commitment)) return new ContainerFile(preamble, schedule, dek, path)
+        schedule.dispose()
+        throw new InvalidKeyError(
+          'ERR_SEALFILE_WRONG_PURPOSE',
+          'the key and the purpose are right, but the file was made with another context',
+        )
+      } finally {
+        dek.fill(0)
+      }
+    }
+  }
+
+  /** Overwrites the keys. */
+  dispose(): void {
+    this.schedule.dispose()
+    this.recordKey.dispose()
+  }
+
+  /** An error about a segment: it was altered, or is not where it should be. */
+  corrupted(index: number): CorruptedFileError {
+    const message = `segment ${index} does not authenticate: it was altered, moved or replaced`
+    return new CorruptedFileError('ERR_SEALFILE_CORRUPTED', message, { segment: index, path: this.path })
+  }
+
+  /** An error about a segment that the file is too short for. */
+  truncated(index: number): CorruptedFileError {
+    const message = `the file ends before segment ${index} does`
+    return new CorruptedFileError('ERR_SEALFILE_TRUNCATED', message, { segment: index, path: this.path })
+  }
+
+  /** An error about the header or the commit records. */
+  damaged(message: string): CorruptedFileError {
+    return new CorruptedFileError('ERR_SEALFILE_CORRUPTED', message, { path: this.path })
+  }
+}
+
+/** Puts the file's name into an error of ours that was thrown where it is not known. */
+function nameFile(error: unknown, path: string): unknown {
+  if (!(error instanceof SealfileError) || error.path !== undefined) return error
+  error.message = `${error.message}, file '${path}'`
+  return Object.assign(error, { path })
+}

@@ -1,0 +1,153 @@
+import { invalidArgType, invalidArgValue, outOfRange } from '../argument-errors.js'
+import { checkInteger } from './options.js'
+
+/** The overloads of `read` and `write`, checked as Node checks those of its FileHandle. */
+
+/** Where a call reads or writes: null for "where the last one ended". */
+export type Position = number | bigint | null | undefined
+
+/** The options form of `read`. */
+export interface ReadOptions<T extends ArrayBufferView = Buffer> {
+  /** @defaultValue a new Buffer of 16,384 bytes */
+  readonly buffer?: T | undefined
+  /** Where in `buffer` to begin. @defaultValue 0 */
+  readonly offset?: number | null | undefined
+  /** How many bytes to read at most. @defaultValue all that fit behind `offset` */
+  readonly length?: number | null | undefined
+  /** Where in the file to begin. @defaultValue null: where the last read ended */
+  readonly position?: Position
+}
+
+/** The options form of `write`. */
+export interface WriteOptions {
+  readonly offset?: number | null | undefined
+  readonly length?: number | null | undefined
+  readonly position?: Position
+}
+
+/** A checked `read`: where the bytes go, and where they come from. */
+export interface ReadRequest {
+  readonly buffer: ArrayBufferView
+  readonly target: Uint8Array
+  readonly position: number | null
+}
+
+const DEFAULT_READ_LENGTH = 16_384
+const ENCODINGS_SHOWN = "one of Node's encodings"
+
+/** A view of any ArrayBufferView's bytes. */
+export function bytesOf(view: ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+}
+
+function checkPosition(position: unknown): number | null {
+  if (position === null || position === undefined || position === -1 || position === -1n) return null
+  if (typeof position === 'bigint') {
+    if (position < 0n || position > BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw outOfRange('position', `>= -1 && <= ${Number.MAX_SAFE_INTEGER}`, position)
+    }
+    return Number(position)
+  }
+  if (typeof position !== 'number') throw invalidArgType('position', 'of type number or bigint', position)
+  checkInteger('position', position, -1, Number.MAX_SAFE_INTEGER)
+  return position
+}
+
+/** Checks `read(buffer, offset, length, position)`, `read(buffer, options)` and `read(options)`. */
+export function checkReadArguments(first: unknown, second: unknown, third: unknown, fourth: unknown): ReadRequest {
+  let buffer: unknown = first
+  let [offset, length, position] = [second, third, fourth]
+  if (!ArrayBuffer.isView(first)) {
+    if (first !== undefined && first !== null && typeof first !== 'object')
+      throw invalidArgType('buffer', 'an instance of Buffer, TypedArray, or DataView', first)
+    ;({ buffer = Buffer.alloc(DEFAULT_READ_LENGTH), offset, length, position } = (first ?? {}) as ReadOptions)
+  } else if (typeof second === 'object' && second !== null) {
+    ;({ offset, length, position } = second as ReadOptions)
+  }
+  if (!ArrayBuffer.isView(buffer)) throw invalidArgType('buffer', 'an instance of Buffer, TypedArray, or DataView', buffer)
+  const from = offset ?? 0
+  checkInteger('offset', from, 0, Number.MAX_SAFE_INTEGER)
+  const wanted = length ?? buffer.byteLength - from
+  if (wanted === 0) return { buffer, target: new Uint8Array(0), position: checkPosition(position) }
+  if (buffer.byteLength === 0) throw invalidArgValue('buffer', buffer, 'is empty and cannot be written')
+  if (from > buffer.byteLength) throw outOfRange('offset', `<= ${buffer.byteLength}`, from)
+  checkInteger('length', wanted, 0, buffer.byteLength - from)
+  return { buffer, target: bytesOf(buffer).subarray(from, from + wanted), position: checkPosition(position) }
+}
+
+/** A checked `write`. */
+export interface WriteRequest {
+  readonly data: Uint8Array
+  readonly position: number | null
+}
+
+/** Checks `write(buffer, offset, length, position)`, `write(buffer, options)` and `write(string, position, encoding)`. */
+export function checkWriteArguments(
+  first: unknown,
+  second: unknown,
+  third: unknown,
+  fourth: unknown,
+  binary: boolean,
+): WriteRequest {
+  if (typeof first === 'string') {
+    const position = typeof second === 'object' && second !== null ? (second as WriteOptions).position : second
+    return { data: encodeText(first, third, binary), position: checkPosition(position) }
+  }
+  if (!ArrayBuffer.isView(first))
+    throw invalidArgType('buffer', 'of type string or an instance of Buffer, TypedArray, or DataView', first)
+  const isOptions = typeof second === 'object' && second !== null
+  const { offset, length, position } = isOptions ? (second as WriteOptions) : { offset: second, length: third, position: fourth }
+  const from = offset ?? 0
+  checkInteger('offset', from, 0, Number.MAX_SAFE_INTEGER)
+  if (from > first.byteLength) throw outOfRange('offset', `<= ${first.byteLength}`, from)
+  const wanted = length ?? first.byteLength - from
+  checkInteger('length', wanted, 0, first.byteLength - from)
+  return { data: bytesOf(first).subarray(from, from + wanted), position: checkPosition(position) }
+}
+
+/** @throws TypeError if the handle is strictly binary, or the encoding is not known. */
+function encodeText(text: string, encoding: unknown, binary: boolean): Uint8Array {
+  if (binary) throw invalidArgType('data', 'an instance of Buffer, TypedArray, or DataView on a binary handle', text)
+  return Buffer.from(text, checkEncoding(encoding) ?? 'utf8')
+}
+
+/** @returns the encoding, or undefined for none. */
+export function checkEncoding(encoding: unknown): BufferEncoding | undefined {
+  if (encoding === undefined || encoding === null || encoding === 'buffer') return undefined
+  if (typeof encoding === 'string' && Buffer.isEncoding(encoding)) return encoding
+  throw invalidArgValue('encoding', encoding, `must be ${ENCODINGS_SHOWN}`)
+}
+
+/** Checks what `writeFile` takes at once: text or bytes. */
+export function checkContent(data: unknown, encoding: unknown, binary: boolean): Uint8Array {
+  if (typeof data === 'string') return encodeText(data, encoding, binary)
+  if (ArrayBuffer.isView(data)) return bytesOf(data)
+  throw invalidArgType('data', 'of type string or an instance of Buffer, TypedArray, or DataView', data)
+}
+
+/** What `readFile` and `writeFile` take besides the data. */
+export interface ContentOptions {
+  readonly encoding?: BufferEncoding | null | undefined
+  /** Ends the call with an AbortError. What was written before stays. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Checks the last argument of `readFile` and `writeFile`: an encoding, or options. */
+export function checkContentOptions(options: unknown): { encoding: BufferEncoding | undefined; signal: AbortSignal | undefined } {
+  if (options === undefined || options === null) return { encoding: undefined, signal: undefined }
+  if (typeof options === 'string') return { encoding: checkEncoding(options), signal: undefined }
+  if (typeof options !== 'object') throw invalidArgType('options', 'of type string or an instance of Object', options)
+  const { encoding, signal } = options as ContentOptions
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
+  return { encoding: checkEncoding(encoding), signal }
+}
+
+/** Checks `readFile`'s argument: a binary handle returns no text. */
+export function checkReadFileOptions(options: unknown, binary: boolean): ReturnType<typeof checkContentOptions> {
+  const checked = checkContentOptions(options)
+  if (binary && checked.encoding !== undefined) {
+    throw invalidArgValue('options.encoding', checked.encoding, 'must not be set on a binary handle')
+  }
+  return checked
+}

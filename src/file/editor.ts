@@ -1,0 +1,367 @@
+import { ciphertextSize, longestPlaintext, segmentCount, segmentLength, segmentPosition } from '../container/geometry.js'
+import { digestDirectory, GrowthDigest } from '../container/redo-list.js'
+import { LimitError } from '../errors.js'
+import { accumulate, type SnapshotKey } from '../seal/snapshot.js'
+import type { CommittedState, FoundState } from './committed-state.js'
+import type { ContainerFile } from './container-file.js'
+import { io, readFully, type Steps } from './io.js'
+import { Journal, type CommitContent } from './journal.js'
+import { RedoWriter, type RedoList, type Replacement } from './redo-writer.js'
+import type { ReadableState, SegmentReader } from './segment-reader.js'
+import { SegmentSealer } from './segment-sealer.js'
+import { WriteQueue } from './write-queue.js'
+
+/** A segment whose newest plaintext is in memory alone. */
+interface DirtySegment {
+  readonly buffer: Uint8Array
+  length: number
+  /** The tag of the version that it replaces, if there is one. */
+  readonly replacedTag: Uint8Array | undefined
+}
+
+/** The final, empty segment of a state of `count` data segments. */
+interface FinalSegment {
+  readonly count: number
+  readonly nonce: Uint8Array
+  readonly tag: Uint8Array
+}
+
+/** How much may gather before it is committed, whatever the timer says. */
+const COMMIT_SIZE = 4 * 2 ** 20
+/** More encryptions than a process that died can have made since its last commit. */
+const UNCOUNTED_ENCRYPTIONS = 2 ** 16
+
+/**
+ * Changes an editable file: gathers writes in memory as dirty segments, and makes them the file's state in commits
+ * (docs/format.md, "Writing"). A segment's newest version is in one of three places: among the dirty ones, at its place in
+ * the file since the last commit ("placed"), or in the committed state.
+ */
+export class Editor {
+  readonly #file: ContainerFile
+  readonly #fd: number
+  readonly #reader: SegmentReader
+  readonly #journal: Journal
+  readonly #queue: WriteQueue
+  readonly #redo: RedoWriter
+  readonly #sealer: SegmentSealer
+  readonly #snapshotKey: SnapshotKey
+  readonly #dirty = new Map<number, DirtySegment>()
+  /** The header of a new file, queued but without its records yet. */
+  #newHeader: { readonly bytes: Uint8Array; readonly keySize: number } | undefined
+  #length: number
+  /** Segments that are at their place, and where the plaintext of the last one ends. No place is written twice, but to apply a list. */
+  #placedCount: number
+  #placedLength: number
+  /** The tags of the segments that were placed since the last commit. */
+  #placedTags: Uint8Array[] = []
+  /** Over all data segments but the dirty ones. */
+  #accumulator: Uint8Array
+  #final: FinalSegment | undefined
+  #uncommittedBytes = 0
+  /** Every write since the last commit was at the end. */
+  #isAppending = true
+  /** The file may be longer than its state needs. */
+  #hasTail = false
+
+  private constructor(file: ContainerFile, fd: number, reader: SegmentReader, found: FoundState | undefined) {
+    const state = found?.state
+    this.#file = file
+    this.#fd = fd
+    this.#reader = reader
+    this.#journal = new Journal(file, fd, found)
+    this.#queue = new WriteQueue(fd, () => {
+      if (this.#newHeader !== undefined) this.#beginEmpty()
+    })
+    const uncounted = state?.record.clean === false ? UNCOUNTED_ENCRYPTIONS : 0
+    this.#sealer = new SegmentSealer(file, (state?.record.encryptionCount ?? 0) + uncounted)
+    this.#redo = new RedoWriter(file, fd, this.#journal, this.#sealer)
+    this.#snapshotKey = file.schedule.snapshotKey!
+    this.#accumulator = this.#snapshotKey.emptyAccumulator()
+    this.#length = this.#placedLength = state?.length ?? 0
+    this.#placedCount = state?.count ?? 0
+  }
+
+  /**
+   * An editor of a file that has no byte yet. The first is written by a commit, or when much has gathered.
+   *
+   * @param keyHeader - What {@link ContainerFile.create} returned.
+   */
+  static *create(file: ContainerFile, fd: number, reader: SegmentReader, keyHeader: Uint8Array): Steps<Editor> {
+    const editor = new Editor(file, fd, reader, undefined)
+    const bytes = new Uint8Array(file.geometry.headerSize)
+    bytes.set(keyHeader)
+    editor.#newHeader = { bytes, keySize: keyHeader.length }
+    yield* editor.#queue.add(0, bytes)
+    return editor
+  }
+
+  /** An editor of a file that an opener has looked at. @param size - Of the file. */
+  static *open(file: ContainerFile, fd: number, reader: SegmentReader, found: FoundState, size: number): Steps<Editor> {
+    const editor = new Editor(file, fd, reader, found)
+    const { state } = found
+    const { finalNonce: nonce, finalTag: tag, snapshot } = state.record
+    const accumulator = editor.#snapshotKey.open(state.count + 1, snapshot)
+    if (accumulator === undefined) throw file.damaged('the snapshot is damaged')
+    accumulate(accumulator, editor.#snapshotKey.contribution(state.count, tag))
+    editor.#accumulator = accumulator
+    editor.#final = { count: state.count, nonce, tag }
+    editor.#hasTail = size > state.end
+    if (!state.record.clean) {
+      // A writer died here. What it left behind the state must not be taken for what comes to lie there, and what it
+      // applied must not be lost once the list is written over.
+      if (found.fellBack) yield* io.ftruncate(fd, state.end)
+      yield* editor.#journal.barrier()
+    }
+    return editor
+  }
+
+  /** Plaintext bytes, with what is not committed yet. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Something was written that no commit holds. */
+  get isDirty(): boolean {
+    return this.#uncommittedBytes > 0 || this.#journal.live === undefined
+  }
+
+  /**
+   * Writes `data` at `position`; what lies between the end and there becomes zeros. May commit.
+   *
+   * @throws LimitError if the file would grow too long, or was rewritten too often for its key.
+   */
+  *write(data: Uint8Array, position: number): Steps<void> {
+    this.#journal.checkUsable()
+    if (position + data.length > longestPlaintext(this.#file.geometry)) {
+      throw new LimitError('the file would grow longer than its format can hold', { path: this.#file.path })
+    }
+    if (position !== this.#length) this.#isAppending = false
+    while (this.#length < position) {
+      const zeros = new Uint8Array(Math.min(position - this.#length, this.#file.geometry.segmentSize))
+      yield* this.#writePieces(zeros, this.#length)
+    }
+    yield* this.#writePieces(data, position)
+  }
+
+  /** Reads plaintext as it is now. @returns bytes read: fewer than asked for at the end. */
+  *read(target: Uint8Array, position: number): Steps<number> {
+    const { segmentSize } = this.#file.geometry
+    const end = Math.min(target.length, Math.max(0, this.#length - position))
+    for (let done = 0; done < end;) {
+      const index = Math.floor((position + done) / segmentSize)
+      const dirty = this.#dirty.get(index)
+      const plaintext = dirty?.buffer.subarray(0, dirty.length) ?? (yield* this.#loadPresent(index))
+      const from = position + done - index * segmentSize
+      const piece = plaintext.subarray(from, from + end - done)
+      target.set(piece, done)
+      done += piece.length
+    }
+    return end
+  }
+
+  /**
+   * Makes what was written the file's state, without waiting for the disk.
+   *
+   * @param leaveTail - A short last segment may wait for the next commit, where all that was written since the last one was
+   *   appended and there is something else to commit: it would have to be replaced soon.
+   * @param clean - The file is about to be closed.
+   */
+  *commit({ leaveTail = false, clean = false }: { readonly leaveTail?: boolean; readonly clean?: boolean } = {}): Steps<void> {
+    this.#journal.checkUsable()
+    if (!this.isDirty) return
+    const { geometry } = this.#file
+    const tail = this.#dirty.get(this.#placedCount)
+    const hasMore = this.#placedTags.length > 0 || this.#dirty.size > 1
+    if (tail !== undefined && !(leaveTail && this.#isAppending && hasMore)) {
+      this.#dirty.delete(this.#placedCount)
+      yield* this.#place(this.#placedCount, tail.buffer.subarray(0, tail.length))
+    }
+    const length = this.#dirty.has(this.#placedCount) ? this.#placedCount * geometry.segmentSize : this.#length
+    const count = segmentCount(geometry, length)
+    this.#sealer.checkBudget(count)
+    const list = yield* this.#redo.write(this.#replacements(count), length)
+    const accumulator = this.#accumulator.slice()
+    accumulate(accumulator, list.change)
+    const final = this.#final?.count === count ? this.#final : { count, ...this.#sealer.sealFinal(count) }
+    const content = this.#describe(length, this.#placedTags, accumulator, final, list)
+    const state = { length, count, redo: list.entries, end: Math.max(ciphertextSize(geometry, length), list.pointer?.end ?? 0) }
+    if (this.#newHeader !== undefined) this.#fillHeader(content, state, clean)
+    else {
+      yield* this.#queue.drain()
+      yield* this.#journal.commit(content, state, clean)
+    }
+    yield* this.#queue.drain()
+    this.#final = final
+    this.#accumulator = accumulator
+    this.#placedTags = []
+    for (const index of this.#dirty.keys()) if (index < count) this.#dirty.delete(index)
+    this.#uncommittedBytes = this.#length - length
+    this.#isAppending = true
+    yield* this.#reader.forget()
+    if (this.#redo.isListLarge) yield* this.#apply()
+  }
+
+  /** Commits, and waits until the commit is on disk. */
+  *sync(): Steps<void> {
+    yield* this.commit()
+    if (!this.#journal.isLiveDurable) yield* this.#journal.barrier()
+  }
+
+  /**
+   * Commits for the last time, and marks the file as closed.
+   *
+   * @param sync - Wait until all is on disk.
+   */
+  *close(sync: boolean): Steps<void> {
+    if (sync && this.isDirty) yield* this.sync()
+    yield* this.commit({ clean: true })
+    const { live } = this.#journal
+    if (live === undefined) return
+    if (this.#hasTail && this.#journal.pinned().length === 0) yield* io.ftruncate(this.#fd, live.end)
+    if (live.record.clean) return
+    const redo = live.redo.size === 0 ? undefined : live.record.redo
+    yield* this.#journal.commit({ ...live.record, redo, applied: false }, live, true)
+  }
+
+  *#writePieces(data: Uint8Array, start: number): Steps<void> {
+    const { segmentSize } = this.#file.geometry
+    let position = start
+    for (let done = 0; done < data.length;) {
+      const index = Math.floor(position / segmentSize)
+      const offset = position - index * segmentSize
+      const piece = data.subarray(done, done + segmentSize - offset)
+      if (piece.length === segmentSize && index === this.#placedCount && !this.#dirty.has(index)) yield* this.#place(index, piece)
+      else yield* this.#change(index, offset, piece)
+      done += piece.length
+      position += piece.length
+      this.#length = Math.max(this.#length, position)
+      this.#uncommittedBytes += piece.length
+      if (this.#uncommittedBytes >= Math.max(COMMIT_SIZE, segmentSize)) yield* this.commit({ leaveTail: true })
+    }
+  }
+
+  /** Changes a part of a segment in memory; places it when it is the next one and full. */
+  *#change(index: number, offset: number, piece: Uint8Array): Steps<void> {
+    let segment = this.#dirty.get(index)
+    if (segment === undefined) {
+      segment = yield* this.#makeDirty(index, offset === 0 ? piece.length : 0)
+      this.#dirty.set(index, segment)
+    }
+    segment.buffer.set(piece, offset)
+    segment.length = Math.max(segment.length, offset + piece.length)
+    if (segment.length === segment.buffer.length && index === this.#placedCount) {
+      this.#dirty.delete(index)
+      yield* this.#place(index, segment.buffer)
+    }
+  }
+
+  /** @param covered - How many bytes from the segment's beginning are about to be replaced. */
+  *#makeDirty(index: number, covered: number): Steps<DirtySegment> {
+    const { geometry } = this.#file
+    const buffer = Buffer.allocUnsafeSlow(geometry.segmentSize)
+    if (index >= this.#placedCount) return { buffer, length: 0, replacedTag: undefined }
+    const state = yield* this.#presentState(index)
+    const length = segmentLength(geometry, state.length, index)
+    if (covered >= length) return { buffer, length, replacedTag: yield* this.#loadTag(state, index) }
+    const { plaintext, tag } = yield* this.#reader.load(state, index)
+    buffer.set(plaintext)
+    return { buffer, length, replacedTag: tag.slice() }
+  }
+
+  *#loadPresent(index: number): Steps<Uint8Array> {
+    return (yield* this.#reader.load(yield* this.#presentState(index), index)).plaintext
+  }
+
+  /** A state in which segment `index`, which is not dirty, can be read from the file. */
+  *#presentState(index: number): Steps<ReadableState> {
+    const { live } = this.#journal
+    if (live !== undefined && index < live.count) return live
+    yield* this.#queue.drain()
+    return { length: this.#placedLength, count: this.#placedCount, redo: new Map() }
+  }
+
+  /** The tag of a segment that is about to be replaced as a whole. A wrong one would show in the snapshot, and nowhere else. */
+  *#loadTag(state: ReadableState, index: number): Steps<Uint8Array> {
+    const listed = state.redo.get(index)
+    if (listed !== undefined) return listed.tag
+    const tag = new Uint8Array(16)
+    const { geometry } = this.#file
+    const end = segmentPosition(geometry, index) + segmentLength(geometry, state.length, index) + geometry.segmentOverhead
+    if ((yield* readFully(this.#fd, tag, end - tag.length)) < tag.length) throw this.#file.truncated(index)
+    return tag
+  }
+
+  /** Encrypts the next segment, and queues it for its place. */
+  *#place(index: number, plaintext: Uint8Array): Steps<void> {
+    const { geometry } = this.#file
+    const position = segmentPosition(geometry, index)
+    const end = position + plaintext.length + geometry.segmentOverhead
+    if (this.#journal.pinned().some(({ start }) => start < end)) yield* this.#apply()
+    const { nonce, ciphertext, tag } = this.#sealer.seal(index, plaintext)
+    accumulate(this.#accumulator, this.#snapshotKey.contribution(index, tag))
+    this.#placedTags.push(tag)
+    this.#placedCount++
+    this.#placedLength = index * geometry.segmentSize + plaintext.length
+    yield* this.#queue.add(position, nonce, ciphertext, tag)
+  }
+
+  /** The dirty segments that are not new. */
+  #replacements(count: number): Map<number, Replacement> {
+    const replacements = new Map<number, Replacement>()
+    for (const [index, { buffer, length, replacedTag }] of this.#dirty) {
+      if (index < count && replacedTag !== undefined)
+        replacements.set(index, { plaintext: buffer.subarray(0, length), replacedTag })
+    }
+    return replacements
+  }
+
+  /** What the record of a commit says; `placedTags` are those of the segments that it adds. */
+  #describe(
+    length: number,
+    placedTags: readonly Uint8Array[],
+    accumulator: Uint8Array,
+    final: FinalSegment,
+    list: Omit<RedoList, 'change'>,
+  ): CommitContent {
+    const growthBegan = final.count - placedTags.length
+    const growth = new GrowthDigest()
+    for (const [i, tag] of placedTags.entries()) {
+      if (!list.entries.has(growthBegan + i)) growth.add(growthBegan + i, tag)
+    }
+    const all = accumulator.slice()
+    accumulate(all, this.#snapshotKey.contribution(final.count, final.tag))
+    return {
+      plaintextLength: length,
+      growthBegan,
+      encryptionCount: this.#sealer.count,
+      redo: list.pointer,
+      applied: false,
+      redoDigest: list.digest,
+      growthDigest: growth.digest(),
+      finalNonce: final.nonce,
+      finalTag: final.tag,
+      snapshot: this.#snapshotKey.seal(final.count + 1, all),
+    }
+  }
+
+  /** Lets a new file begin as an empty one, because more has gathered than one call should write. */
+  #beginEmpty(): void {
+    const final = { count: 0, ...this.#sealer.sealFinal(0) }
+    const list = { entries: new Map(), pointer: undefined, digest: digestDirectory(new Uint8Array(0)) }
+    const content = this.#describe(0, [], this.#snapshotKey.emptyAccumulator(), final, list)
+    this.#fillHeader(content, { length: 0, count: 0, redo: list.entries, end: this.#file.geometry.headerSize }, false)
+    this.#final = final
+  }
+
+  /** Completes the queued header of a new file. */
+  #fillHeader(content: CommitContent, state: Omit<CommittedState, 'record'>, clean: boolean): void {
+    const { bytes, keySize } = this.#newHeader!
+    bytes.set(this.#journal.firstRecords(content, state, keySize, clean), keySize)
+    this.#newHeader = undefined
+  }
+
+  *#apply(): Steps<void> {
+    this.#hasTail = true
+    yield* this.#redo.apply(this.#reader)
+  }
+}

@@ -1,0 +1,111 @@
+import type { Stats } from 'node:fs'
+
+/**
+ * The seam between what is done and how it is run. File code is written once, as generator functions that yield the I/O
+ * they want ({@link Steps}); a runner performs it, with or without waiting (run-sync.ts, run-async.ts). What performs it
+ * is a {@link Disk}: node:fs, or in tests one that fails, tears and forgets.
+ */
+
+/** The calls that file code makes, in the shape of node:fs. */
+export interface DiskCalls {
+  open(path: PathLike, flags: number, mode: number): number
+  close(fd: number): void
+  read(fd: number, buffer: Uint8Array, offset: number, length: number, position: number): number
+  writev(fd: number, buffers: readonly Uint8Array[], position: number): number
+  fdatasync(fd: number): void
+  ftruncate(fd: number, size: number): void
+  fstat(fd: number): Stats
+  symlink(target: string, path: string): void
+  readlink(path: PathLike): string
+  unlink(path: string): void
+  realpath(path: PathLike): string
+  /** No I/O: lets `milliseconds` pass. */
+  sleep(milliseconds: number): void
+}
+
+/** What a path may be, as for node:fs. */
+export type PathLike = string | Buffer | URL
+
+/** One disk, both ways. */
+export interface Disk {
+  readonly sync: DiskCalls
+  readonly async: { readonly [K in keyof DiskCalls]: (...args: Parameters<DiskCalls[K]>) => Promise<ReturnType<DiskCalls[K]>> }
+}
+
+/** One call, to be performed now. */
+export type Call = { [K in keyof DiskCalls]: { readonly call: K; readonly args: Parameters<DiskCalls[K]> } }[keyof DiskCalls]
+
+/** A call that was begun and goes on in the background until it is awaited. */
+export interface Background {
+  readonly call: Call
+  outcome: { readonly value: unknown } | { readonly error: unknown } | undefined
+  /** Called once when there is an outcome. */
+  whenDone: (() => void) | undefined
+}
+
+/** What steps ask of their runner: a call, a call in the background, or the outcome of one. */
+export type Request = Call | { readonly begin: Call } | { readonly await: Background }
+
+/** Code that asks for I/O instead of doing it. */
+export type Steps<T> = Generator<Request, T, unknown>
+
+function* request<K extends keyof DiskCalls>(call: K, ...args: Parameters<DiskCalls[K]>): Steps<ReturnType<DiskCalls[K]>> {
+  return (yield { call, args } as Call) as ReturnType<DiskCalls[K]>
+}
+
+/** The single calls, as steps. */
+export const io = {
+  open: (path: PathLike, flags: number, mode: number) => request('open', path, flags, mode),
+  close: (fd: number) => request('close', fd),
+  fdatasync: (fd: number) => request('fdatasync', fd),
+  ftruncate: (fd: number, size: number) => request('ftruncate', fd, size),
+  fstat: (fd: number) => request('fstat', fd),
+  symlink: (target: string, path: string) => request('symlink', target, path),
+  readlink: (path: PathLike) => request('readlink', path),
+  unlink: (path: string) => request('unlink', path),
+  realpath: (path: PathLike) => request('realpath', path),
+  sleep: (milliseconds: number) => request('sleep', milliseconds),
+}
+
+/** Begins a call in the background. Each must be awaited once by {@link settle}. */
+export function* begin(call: Call): Steps<Background> {
+  return (yield { begin: call }) as Background
+}
+
+/** Waits for a background call. @throws what the call threw. */
+export function* settle(background: Background): Steps<unknown> {
+  return yield { await: background }
+}
+
+/** Reads until `buffer` is full or the file ends. @returns bytes read. */
+export function* readFully(fd: number, buffer: Uint8Array, position: number): Steps<number> {
+  let done = 0
+  while (done < buffer.length) {
+    const read = yield* request('read', fd, buffer, done, buffer.length - done, position + done)
+    if (read === 0) break
+    done += read
+  }
+  return done
+}
+
+/** More buffers than this in one call are an error of the operating system (IOV_MAX is 1,024 on the common ones). */
+const VECTOR_MAX = 1_000
+
+/** Writes all of `buffers`, one behind the other. */
+export function* writeFully(fd: number, buffers: readonly Uint8Array[], position: number): Steps<void> {
+  let rest = buffers
+  while (rest.length > 0) {
+    const written = yield* request('writev', fd, rest.slice(0, VECTOR_MAX), position)
+    position += written
+    rest = withoutFirst(rest, written)
+  }
+}
+
+/** What is left of `buffers` behind their first `count` bytes. */
+export function withoutFirst(buffers: readonly Uint8Array[], count: number): readonly Uint8Array[] {
+  let index = 0
+  while (index < buffers.length && count >= buffers[index]!.length) count -= buffers[index++]!.length
+  const rest = buffers.slice(index)
+  if (count > 0) rest[0] = rest[0]!.subarray(count)
+  return rest
+}

@@ -1,0 +1,137 @@
+import { buildRecord, RECORD_COUNT, recordPosition, type CommitRecord } from '../container/commit-record.js'
+import { ciphertextSize } from '../container/geometry.js'
+import { directorySize } from '../container/redo-list.js'
+import { concatBytes } from '../bytes/arrays.js'
+import type { CommittedState, FoundState } from './committed-state.js'
+import type { ContainerFile } from './container-file.js'
+import { io, writeFully, type Steps } from './io.js'
+
+/** A stretch of the file: from `start` up to and without `end`. */
+export interface Extent {
+  readonly start: number
+  readonly end: number
+}
+
+/** What a new commit says; the journal adds which one it is. */
+export type CommitContent = Omit<CommitRecord, 'sequence' | 'durableSequence' | 'clean'>
+
+/**
+ * The commit records of a file that is being written, and what they need on disk (design of the commit: docs/format.md,
+ * "Writing"). Keeps rule R4: a new record replaces neither the live one nor the newest durable one.
+ */
+export class Journal {
+  readonly #file: ContainerFile
+  readonly #fd: number
+  /** The state that the newest record describes. */
+  #live: CommittedState | undefined
+  #liveSlot = 0
+  /** The newest commit that is known to be on disk, and which slot holds it. */
+  #durable: { readonly sequence: number; readonly slot: number } | undefined
+  /** Where the redo list lies of a durable commit that is not the live one. */
+  #durableList: Extent | undefined
+  /** The highest sequence that any slot holds, valid states and passed-over ones alike. */
+  #sequence = 0
+  #failure: { readonly error: unknown } | undefined
+
+  /** @param found - What an opener found; undefined for a new file. */
+  constructor(file: ContainerFile, fd: number, found: FoundState | undefined) {
+    this.#file = file
+    this.#fd = fd
+    if (found === undefined) return
+    this.#live = found.state
+    this.#liveSlot = found.slot
+    this.#sequence = Math.max(...found.slots.map((record) => record?.sequence ?? 0))
+    for (const [slot, record] of found.slots.entries()) {
+      if (record === undefined || record.sequence > found.durableSequence) continue
+      if (record.sequence > (this.#durable?.sequence ?? 0)) {
+        this.#durable = { sequence: record.sequence, slot }
+        const start = ciphertextSize(file.geometry, record.plaintextLength)
+        const hasList = record.redo !== undefined && !record.applied && record.sequence !== found.state.record.sequence
+        this.#durableList = hasList ? { start, end: record.redo.end } : undefined
+      }
+    }
+  }
+
+  /** The newest committed state; undefined before the first commit of a new file. */
+  get live(): CommittedState | undefined {
+    return this.#live
+  }
+
+  get isLiveDurable(): boolean {
+    return this.#live !== undefined && this.#durable?.sequence === this.#live.record.sequence
+  }
+
+  /** The stretches behind the data that the live and the durable commit need: no other list may be written over them. */
+  pinned(): Extent[] {
+    const extents = this.#durableList === undefined ? [] : [this.#durableList]
+    for (const { position, length } of this.#live?.redo.values() ?? []) extents.push({ start: position, end: position + length })
+    const list = this.#live?.redo.size === 0 ? undefined : this.#live?.record.redo
+    if (list !== undefined) extents.push({ start: list.position, end: list.position + directorySize(list.count) })
+    return extents
+  }
+
+  /** After a barrier has failed nobody knows what is on disk, and no commit would be worth its name. @throws what the barrier threw. */
+  checkUsable(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  /** Waits until all that was written is on disk, which makes the live commit the durable one. */
+  *barrier(): Steps<void> {
+    try {
+      yield* io.fdatasync(this.#fd)
+    } catch (error) {
+      this.#failure = { error }
+      throw error
+    }
+    if (this.#live === undefined) return
+    this.#durable = { sequence: this.#live.record.sequence, slot: this.#liveSlot }
+    this.#durableList = undefined
+  }
+
+  /**
+   * Makes `content` the state of the file. All that it needs is written already.
+   *
+   * @param clean - The file is about to be closed: the record fills every slot but that of the durable commit.
+   */
+  *commit(content: CommitContent, state: Omit<CommittedState, 'record'>, clean: boolean): Steps<void> {
+    const record = this.#nextRecord(content, clean)
+    const spare = [0, 1, 2].find((slot) => slot !== this.#liveSlot && slot !== this.#durable?.slot)!
+    const slots = clean ? [spare, ...[0, 1, 2].filter((slot) => slot !== spare && slot !== this.#durable?.slot)] : [spare]
+    for (const slot of slots) {
+      yield* writeFully(this.#fd, [buildRecord(record, slot, this.#file.recordKey.expose())], recordPosition(slot))
+      if (slot === spare) this.#adopt(record, state, slot)
+    }
+  }
+
+  /** The records of a new file's first commit, which fills all slots. @returns what lies between the key slots and segment 0. */
+  firstRecords(content: CommitContent, state: Omit<CommittedState, 'record'>, keyHeaderSize: number, clean: boolean): Uint8Array {
+    const record = this.#nextRecord(content, clean)
+    const slots = Array.from({ length: RECORD_COUNT }, (_, slot) => buildRecord(record, slot, this.#file.recordKey.expose()))
+    this.#adopt(record, state, 0)
+    return concatBytes(new Uint8Array(recordPosition(0) - keyHeaderSize), ...slots)
+  }
+
+  #nextRecord(content: CommitContent, clean: boolean): CommitRecord {
+    return { ...content, sequence: ++this.#sequence, durableSequence: this.#durable?.sequence ?? 0, clean }
+  }
+
+  #adopt(record: CommitRecord, state: Omit<CommittedState, 'record'>, slot: number): void {
+    const replaced = this.#live
+    if (replaced !== undefined && this.#durable?.sequence === replaced.record.sequence && replaced.redo.size > 0) {
+      const start = ciphertextSize(this.#file.geometry, replaced.length)
+      this.#durableList = { start, end: replaced.end }
+    }
+    this.#live = { ...state, record }
+    this.#liveSlot = slot
+  }
+}
+
+/** Finds the first place for `size` bytes at or behind `from` that touches none of `pinned`. */
+export function findFreePlace(pinned: readonly Extent[], from: number, size: number): number {
+  let place = from
+  for (const { start, end } of [...pinned].sort((a, b) => a.start - b.start)) {
+    if (place + size <= start) break
+    place = Math.max(place, end)
+  }
+  return place
+}

@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { randomNonce } from '../bytes/random.js'
+import { LockedError } from '../errors.js'
+import { io, type Steps } from './io.js'
+
+/**
+ * Keeps two writers off one file, in one process and between processes: a symbolic link beside the file, whose target says who
+ * made it. Making a link is one atomic call that also says who, which no lock file can offer. It is not followed, and points nowhere.
+ */
+
+/** A lock that is held. */
+export interface Lock {
+  readonly path: string
+}
+
+const SUFFIX = '.sealfile-lock'
+const NAME_MAX = 255
+const RETRY_MS = 25
+
+interface Owner {
+  readonly host: string
+  readonly pid: number
+  /** When the process began, as the system counts it; empty where that cannot be told. Process numbers are used again. */
+  readonly started: string
+}
+
+/** When process `pid` began: field 22 of its stat file on Linux. */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  } catch {
+    return ''
+  }
+}
+
+let self: Owner | undefined
+
+function describeSelf(): string {
+  self ??= { host: encodeURIComponent(hostname()), pid: process.pid, started: startOf(process.pid) }
+  return `sealfile:${self.host}:${self.pid}:${self.started}:${Buffer.from(randomNonce(8)).toString('hex')}`
+}
+
+function parseOwner(target: string): Owner | undefined {
+  const [, host, pid, started] = /^sealfile:([^:]+):(\d+):(\d*):[0-9a-f]+$/.exec(target) ?? []
+  return host === undefined || pid === undefined || started === undefined ? undefined : { host, pid: Number(pid), started }
+}
+
+/** Whether the owner may still be there. Of another machine's processes nothing is known. */
+function mayBeAlive(owner: Owner): boolean {
+  if (owner.host !== encodeURIComponent(hostname())) return true
+  try {
+    process.kill(owner.pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+  }
+  const started = startOf(owner.pid)
+  return started === '' || owner.started === '' || started === owner.started
+}
+
+/** The lock that belongs to a file: beside it, under a name that the file system takes. */
+export function lockPath(file: string): string {
+  const name = basename(file)
+  const short = Buffer.byteLength(name + SUFFIX) <= NAME_MAX ? name : createHash('sha256').update(name).digest('hex')
+  return join(dirname(file), short + SUFFIX)
+}
+
+/**
+ * Takes a lock, or waits for it.
+ *
+ * @param file - For the message.
+ * @param timeout - Milliseconds to wait at most.
+ * @throws LockedError `ERR_SEALFILE_LOCKED` if it is still held by then.
+ * @throws the system's error where no lock can be made beside the file.
+ */
+export function* acquireLock(path: string, file: string, timeout: number): Steps<Lock> {
+  const deadline = Date.now() + timeout
+  for (;;) {
+    const holder = yield* tryLock(path)
+    if (holder === undefined) return { path }
+    const left = deadline - Date.now()
+    if (left <= 0) throw lockedError(holder, path, file)
+    yield* io.sleep(Math.min(left, RETRY_MS))
+  }
+}
+
+/** @returns undefined if the lock was taken, else what its holder wrote into it. */
+function* tryLock(path: string): Steps<string | undefined> {
+  for (;;) {
+    try {
+      yield* io.symlink(describeSelf(), path)
+      return undefined
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const holder = yield* readLock(path)
+    if (holder === undefined) continue // released in this moment
+    const owner = parseOwner(holder)
+    if (owner === undefined || mayBeAlive(owner)) return holder
+    const rival = yield* removeStale(path, holder)
+    if (rival !== undefined) return rival
+  }
+}
+
+/**
+ * Removes a lock whose owner died. Two processes may try at once, and the slower one must not remove the faster one's new lock:
+ * so whoever removes this very lock holds a lock for doing so, named after it.
+ *
+ * @returns who else is removing it, if anyone.
+ */
+function* removeStale(path: string, stale: string): Steps<string | undefined> {
+  const guard = `${path}-${stale.slice(stale.lastIndexOf(':') + 1)}`
+  const rival = yield* tryLock(guard)
+  if (rival !== undefined) return rival
+  if ((yield* readLock(path)) === stale) yield* io.unlink(path)
+  yield* io.unlink(guard)
+  return undefined
+}
+
+function* readLock(path: string): Steps<string | undefined> {
+  try {
+    return yield* io.readlink(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    if (code === 'EINVAL') return 'something that is not a lock'
+    throw error
+  }
+}
+
+function lockedError(holder: string, path: string, file: string): LockedError {
+  const owner = parseOwner(holder)
+  const who = owner === undefined ? holder : `process ${owner.pid} on ${decodeURIComponent(owner.host)}`
+  return new LockedError(`the file is open for writing by ${who} (lock '${path}')`, { path: file })
+}

@@ -1,0 +1,135 @@
+import { invalidArgType, invalidArgValue, outOfRange } from '../argument-errors.js'
+import { SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN } from '../container/preamble.js'
+import { AEADS, type Aead, type CipherName } from '../seal/suites.js'
+import type { KeySource } from './key-source.js'
+
+/** How to open an encrypted file. */
+export interface OpenOptions {
+  /** Where the file's key comes from: a KeyManager. It must stay open while files are being opened. */
+  readonly keyManager: KeySource
+  /** What the file is for, such as `config` or `logs`: each purpose has keys of its own. 1 to 255 bytes of text. */
+  readonly purpose: string
+  /**
+   * Bytes that the file is bound to and that it does not hold: it opens under the same ones alone.
+   *
+   * @defaultValue none
+   */
+  readonly context?: Uint8Array | undefined
+  /**
+   * Plaintext bytes that are encrypted together, for new files: a power of two from 4,096 to 16,777,216. A read or write
+   * of one byte costs the work for one segment.
+   *
+   * @defaultValue 65536
+   */
+  readonly segmentSize?: number | undefined
+  /**
+   * The AEAD for new files.
+   *
+   * @defaultValue `aes-256-gcm`
+   */
+  readonly cipher?: CipherName | undefined
+  /**
+   * What a commit waits for. `os`: the operating system has it; it survives the death of the process, and `sync()` makes it survive
+   * a power cut. `fsync`: the disk has it, at every commit.
+   *
+   * @defaultValue `os`
+   */
+  readonly durability?: 'os' | 'fsync' | undefined
+  /**
+   * Milliseconds after a write within which it is committed, 1 to 2,147,483,647. A process that dies loses no more than that.
+   *
+   * @defaultValue 200
+   */
+  readonly commitInterval?: number | undefined
+  /**
+   * Milliseconds to wait for another writer to close the file, 0 or more.
+   *
+   * @defaultValue 0, which fails at once
+   */
+  readonly lockTimeout?: number | undefined
+  /**
+   * Open a damaged file at its newest state that is whole, which may be older than its last commit. Reads the whole file.
+   *
+   * @defaultValue false
+   */
+  readonly recover?: boolean | undefined
+  /**
+   * Permission bits for new files.
+   *
+   * @defaultValue 0o666
+   */
+  readonly mode?: number | undefined
+}
+
+/** {@link OpenOptions}, checked and complete. */
+export interface ResolvedOptions {
+  readonly keySource: KeySource
+  readonly purpose: string
+  readonly context: Uint8Array
+  readonly segmentSize: number
+  readonly aead: Aead
+  readonly durability: 'os' | 'fsync'
+  readonly commitInterval: number
+  readonly lockTimeout: number
+  readonly recover: boolean
+  readonly mode: number
+}
+
+const TIMER_MAX = 2 ** 31 - 1
+
+/**
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE`, RangeError `ERR_OUT_OF_RANGE`, naming the option.
+ */
+export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
+  if (!isObject(options)) throw invalidArgType('options', 'of type object', options)
+  const {
+    keyManager,
+    purpose,
+    context = new Uint8Array(0),
+    segmentSize = 65_536,
+    cipher = 'aes-256-gcm',
+    durability = 'os',
+    commitInterval = 200,
+    lockTimeout = 0,
+    recover = false,
+    mode = 0o666,
+  } = options
+  if (!isObject(keyManager) || typeof keyManager.wrapFileKey !== 'function' || typeof keyManager.unwrapFileKey !== 'function') {
+    throw invalidArgType('options.keyManager', 'an instance of KeyManager', keyManager)
+  }
+  if (typeof purpose !== 'string') throw invalidArgType('options.purpose', 'of type string', purpose)
+  if (!(context instanceof Uint8Array)) throw invalidArgType('options.context', 'an instance of Uint8Array', context)
+  checkInteger('options.segmentSize', segmentSize, SEGMENT_SIZE_MIN, SEGMENT_SIZE_MAX)
+  if (!Number.isInteger(Math.log2(segmentSize))) throw outOfRange('options.segmentSize', 'a power of two', segmentSize)
+  if (!Object.hasOwn(AEADS, cipher)) {
+    throw invalidArgValue('options.cipher', cipher, `must be one of ${Object.keys(AEADS).join(', ')}`)
+  }
+  if (!['os', 'fsync'].includes(durability)) throw invalidArgValue('options.durability', durability, "must be 'os' or 'fsync'")
+  checkInteger('options.commitInterval', commitInterval, 1, TIMER_MAX)
+  checkInteger('options.lockTimeout', lockTimeout, 0, TIMER_MAX)
+  if (typeof recover !== 'boolean') throw invalidArgType('options.recover', 'of type boolean', recover)
+  checkInteger('options.mode', mode, 0, 0o7777)
+  return {
+    keySource: keyManager,
+    purpose,
+    context: context.slice(),
+    segmentSize,
+    aead: AEADS[cipher],
+    durability,
+    commitInterval,
+    lockTimeout,
+    recover,
+    mode,
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** @throws TypeError or RangeError with Node's codes unless `value` is an integer from `min` to `max`. */
+export function checkInteger(name: string, value: unknown, min: number, max: number): asserts value is number {
+  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value)
+  if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value)
+  if (value < min || value > max) throw outOfRange(name, `>= ${min} && <= ${max}`, value)
+}

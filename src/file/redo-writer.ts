@@ -1,0 +1,119 @@
+import type { RedoPointer } from '../container/commit-record.js'
+import { ciphertextSize, segmentPosition } from '../container/geometry.js'
+import { buildDirectory, digestDirectory, directorySize, GrowthDigest, type RedoEntry } from '../container/redo-list.js'
+import { accumulate, type SnapshotKey } from '../seal/snapshot.js'
+import type { ContainerFile } from './container-file.js'
+import { writeFully, type Steps } from './io.js'
+import { findFreePlace, type Journal } from './journal.js'
+import type { SegmentReader } from './segment-reader.js'
+import type { SegmentSealer } from './segment-sealer.js'
+
+/** A segment that replaces one that the file holds. */
+export interface Replacement {
+  readonly plaintext: Uint8Array
+  /** The tag of the version that it replaces. */
+  readonly replacedTag: Uint8Array
+}
+
+/** The redo list of the next commit. */
+export interface RedoList {
+  readonly entries: ReadonlyMap<number, RedoEntry>
+  readonly pointer: RedoPointer | undefined
+  readonly digest: Uint8Array
+  /** What the replacements change in the accumulator over all segments. */
+  readonly change: Uint8Array
+}
+
+/** A list that takes this much of the file, or has this many entries, is worth applying. */
+const LARGE_LIST_SIZE = 4 * 2 ** 20
+const LARGE_LIST_COUNT = 1_024
+
+/** Writes segments that replace committed ones behind the data, and later copies them to their places (docs/format.md, "Redo list"). */
+export class RedoWriter {
+  readonly #file: ContainerFile
+  readonly #fd: number
+  readonly #journal: Journal
+  readonly #sealer: SegmentSealer
+  readonly #snapshotKey: SnapshotKey
+
+  constructor(file: ContainerFile, fd: number, journal: Journal, sealer: SegmentSealer) {
+    this.#file = file
+    this.#fd = fd
+    this.#journal = journal
+    this.#sealer = sealer
+    this.#snapshotKey = file.schedule.snapshotKey!
+  }
+
+  /**
+   * Writes the replacements, and the directory of all that are pending, where the live and the durable commit need nothing.
+   *
+   * @param length - Plaintext bytes of the state that the list belongs to.
+   */
+  *write(replacements: ReadonlyMap<number, Replacement>, length: number): Steps<RedoList> {
+    const { live } = this.#journal
+    const entries = new Map(live?.redo)
+    const change = this.#snapshotKey.emptyAccumulator()
+    if (replacements.size === 0) {
+      const digest = live !== undefined && entries.size > 0 ? live.record.redoDigest : digestDirectory(new Uint8Array(0))
+      return { entries, pointer: entries.size === 0 ? undefined : live?.record.redo, digest, change }
+    }
+    const ciphertexts: Uint8Array[] = []
+    let position = this.#findPlace(replacements, length)
+    const place = position
+    for (const [index, { plaintext, replacedTag }] of replacements) {
+      const { nonce, ciphertext, tag } = this.#sealer.seal(index, plaintext)
+      accumulate(change, this.#snapshotKey.contribution(index, replacedTag))
+      accumulate(change, this.#snapshotKey.contribution(index, tag))
+      entries.set(index, { index, position, length: ciphertext.length, nonce, tag })
+      ciphertexts.push(ciphertext)
+      position += ciphertext.length
+    }
+    const directory = buildDirectory([...entries.values()])
+    yield* writeFully(this.#fd, [...ciphertexts, directory], place)
+    const end = Math.max(position + directory.length, ...[...entries.values()].map((entry) => entry.position + entry.length))
+    return { entries, pointer: { position, count: entries.size, end }, digest: digestDirectory(directory), change }
+  }
+
+  /** Whether the live commit's list has become so large that it should be applied. */
+  get isListLarge(): boolean {
+    const { live } = this.#journal
+    if (live === undefined || live.redo.size === 0) return false
+    const { geometry } = this.#file
+    const size = live.end - ciphertextSize(geometry, live.length)
+    return live.redo.size >= LARGE_LIST_COUNT || size >= Math.max(LARGE_LIST_SIZE, 4 * geometry.segmentSize)
+  }
+
+  /**
+   * Copies the live commit's list to the segments' places, in a commit of its own. Between two barriers: before the first, the
+   * list may not be on disk yet; until the second, the list is still needed (R2).
+   */
+  *apply(reader: SegmentReader): Steps<void> {
+    yield* this.#journal.barrier()
+    const { live } = this.#journal
+    if (live === undefined || live.redo.size === 0) return
+    const { geometry } = this.#file
+    for (const entry of live.redo.values()) {
+      const { nonce, ciphertext, tag } = yield* reader.loadListed(entry)
+      yield* writeFully(this.#fd, [nonce, ciphertext, tag], segmentPosition(geometry, entry.index))
+    }
+    const { length, count } = live
+    const content = {
+      ...live.record,
+      growthBegan: count,
+      growthDigest: new GrowthDigest().digest(),
+      encryptionCount: this.#sealer.count,
+      applied: true,
+    }
+    const state = { length, count, redo: new Map<number, RedoEntry>(), end: ciphertextSize(geometry, length) }
+    yield* this.#journal.commit(content, state, false)
+    yield* this.#journal.barrier()
+    yield* reader.forget()
+  }
+
+  #findPlace(replacements: ReadonlyMap<number, Replacement>, length: number): number {
+    const pending = new Set([...(this.#journal.live?.redo.keys() ?? []), ...replacements.keys()])
+    const ciphertextLength = [...replacements.values()].reduce((sum, { plaintext }) => sum + plaintext.length, 0)
+    const size = ciphertextLength + directorySize(pending.size)
+    return findFreePlace(this.#journal.pinned(), ciphertextSize(this.#file.geometry, length), size)
+  }
+}

@@ -1,0 +1,178 @@
+import type { Background, Call, Disk, DiskCalls, Request, Steps } from './io.js'
+
+/** Performs steps, one operation of a handle after the other. */
+
+function performSync(calls: DiskCalls, { call, args }: Call): unknown {
+  return (calls[call] as (...args: unknown[]) => unknown)(...args)
+}
+
+function performAsync(calls: Disk['async'], { call, args }: Call): Promise<unknown> {
+  return (calls[call] as (...args: unknown[]) => Promise<unknown>)(...args)
+}
+
+function valueOf({ outcome }: Background): unknown {
+  if (outcome === undefined) throw new TypeError('the call is still going on')
+  if ('error' in outcome) throw outcome.error
+  return outcome.value
+}
+
+/** Answers one request at once. A background call that has not ended is made again: it writes the same bytes to the same place. */
+function answerSync(calls: DiskCalls, request: Request): unknown {
+  if ('call' in request) return performSync(calls, request)
+  const background: Background =
+    'begin' in request ? { call: request.begin, outcome: undefined, whenDone: undefined } : request.await
+  if (background.outcome === undefined) {
+    try {
+      background.outcome = { value: performSync(calls, background.call) }
+    } catch (error) {
+      background.outcome = { error }
+    }
+  }
+  return 'begin' in request ? background : valueOf(background)
+}
+
+/** Goes on with steps until they end, from the answer to the request that they wait for. */
+function continueSync<T>(calls: DiskCalls, steps: Steps<T>, waitsFor?: Request): T {
+  let turn = waitsFor === undefined ? steps.next() : undefined
+  for (;;) {
+    if (turn?.done === true) return turn.value
+    let answer: unknown
+    try {
+      answer = answerSync(calls, turn === undefined ? waitsFor! : turn.value)
+    } catch (error) {
+      turn = steps.throw(error)
+      continue
+    }
+    turn = steps.next(answer)
+  }
+}
+
+/** Runs steps to their end without letting go of the thread. */
+export function runSync<T>(disk: Disk, steps: Steps<T>): T {
+  return continueSync(disk.sync, steps)
+}
+
+interface Job {
+  readonly start: () => Steps<unknown>
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Runs the operations of one handle in the order of their calls, each to its end before the next begins. */
+export class AsyncRunner {
+  /** Called after each operation, before its promise is seen to be settled. */
+  afterEach: (() => void) | undefined
+  readonly #disk: Disk
+  readonly #queue: Job[] = []
+  #active: { readonly job: Job; readonly steps: Steps<unknown>; waitsFor: Request | undefined } | undefined
+
+  constructor(disk: Disk) {
+    this.#disk = disk
+  }
+
+  /** @param start - Called when its turn has come; at once when nothing else goes on. */
+  run<T>(start: () => Steps<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const job: Job = { start, resolve: resolve as (value: unknown) => void, reject }
+      if (this.#active === undefined) this.#begin(job)
+      else this.#queue.push(job)
+    })
+  }
+
+  get isIdle(): boolean {
+    return this.#active === undefined
+  }
+
+  /**
+   * Brings all that goes on and all that is queued to its end at once, for when the process exits and no callback will
+   * come any more.
+   */
+  finishSync(): void {
+    const active = this.#active
+    this.#active = undefined
+    if (active !== undefined) settleJob(active.job, () => continueSync(this.#disk.sync, active.steps, active.waitsFor))
+    for (const job of this.#queue.splice(0)) settleJob(job, () => continueSync(this.#disk.sync, job.start()))
+  }
+
+  #begin(job: Job): void {
+    const steps = job.start()
+    this.#active = { job, steps, waitsFor: undefined }
+    this.#advance(steps, () => steps.next())
+  }
+
+  /** Takes one turn, and on through all requests that have an answer already. */
+  #advance(steps: Steps<unknown>, turn: () => IteratorResult<Request, unknown>): void {
+    const active = this.#active
+    if (active?.steps !== steps) return // finishSync was here first
+    for (;;) {
+      let result
+      try {
+        result = turn()
+      } catch (error) {
+        this.#end(active.job, () => {
+          throw error
+        })
+        return
+      }
+      if (result.done === true) {
+        this.#end(active.job, () => result.value)
+        return
+      }
+      const request = result.value
+      active.waitsFor = request
+      if ('call' in request) {
+        performAsync(this.#disk.async, request).then(
+          (value) => this.#advance(steps, () => steps.next(value)),
+          (error: unknown) => this.#advance(steps, () => steps.throw(error)),
+        )
+        return
+      }
+      if ('begin' in request) {
+        const background = this.#beginBackground(request.begin)
+        turn = () => steps.next(background)
+        continue
+      }
+      const background = request.await
+      if (background.outcome === undefined) {
+        background.whenDone = () => this.#advance(steps, () => this.#resume(steps, background))
+        return
+      }
+      turn = () => this.#resume(steps, background)
+    }
+  }
+
+  #resume(steps: Steps<unknown>, background: Background): IteratorResult<Request, unknown> {
+    const outcome = background.outcome!
+    return 'error' in outcome ? steps.throw(outcome.error) : steps.next(outcome.value)
+  }
+
+  #beginBackground(call: Call): Background {
+    const background: Background = { call, outcome: undefined, whenDone: undefined }
+    const settle = (outcome: Background['outcome']): void => {
+      background.outcome ??= outcome
+      background.whenDone?.()
+      background.whenDone = undefined
+    }
+    performAsync(this.#disk.async, call).then(
+      (value) => settle({ value }),
+      (error: unknown) => settle({ error }),
+    )
+    return background
+  }
+
+  #end(job: Job, result: () => unknown): void {
+    settleJob(job, result)
+    this.#active = undefined
+    this.afterEach?.()
+    const next = this.#queue.shift()
+    if (next !== undefined) this.#begin(next)
+  }
+}
+
+function settleJob(job: Job, result: () => unknown): void {
+  try {
+    job.resolve(result())
+  } catch (error) {
+    job.reject(error)
+  }
+}

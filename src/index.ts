@@ -1,0 +1,8 @@
+export * from './errors.js'
+export { EncryptedFile, type ReadResult, type WriteResult } from './file/encrypted-file.js'
+export type { EncryptedFileSync } from './file/encrypted-file-sync.js'
+export type { ContentOptions, Position, ReadOptions, WriteOptions } from './file/data-arguments.js'
+export type { FileKeyRequest, KeySource, WrappedFileKey } from './file/key-source.js'
+export type { OpenOptions } from './file/options.js'
+export type { CipherName } from './seal/suites.js'
+export { KeyManager } from './keys/key-manager.js'
