@@ -4,7 +4,7 @@ import tsdoc from 'eslint-plugin-tsdoc'
 import tseslint from 'typescript-eslint'
 
 export default defineConfig(
-  { ignores: ['dist/', 'coverage/', 'test/smoke/'] },
+  { ignores: ['dist/', 'bench/build/', 'coverage/', 'test/smoke/'] },
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

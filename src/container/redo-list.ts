@@ -48,6 +48,9 @@ export function digestDirectory(directory: Uint8Array): Uint8Array {
   return createHash('sha256').update(directory).digest()
 }
 
+/** The `redoDigest` of a record without a list. */
+export const EMPTY_DIRECTORY_DIGEST = digestDirectory(new Uint8Array(0))
+
 /** Digests the segments that one commit adds at their places, in ascending order: the `growthDigest` of a record. */
 export class GrowthDigest {
   readonly #hash = createHash('sha256')

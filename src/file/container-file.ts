@@ -1,5 +1,5 @@
 import { concatBytes } from '../bytes/arrays.js'
-import { randomBytes } from '../bytes/random.js'
+import { randomBytes, randomNonce } from '../bytes/random.js'
 import { SecretBytes } from '../bytes/secret.js'
 import { deriveRecordKey } from '../container/commit-record.js'
 import { geometryOf, type Geometry } from '../container/geometry.js'
@@ -54,7 +54,7 @@ export class ContainerFile {
     segmentSize: number,
   ): { readonly file: ContainerFile; readonly keyHeader: Uint8Array } {
     const { keySource, purpose, context } = credentials
-    const parameters = sealParameters('editable', aead, segmentSize, randomBytes(32))
+    const parameters = sealParameters('editable', aead, segmentSize, randomNonce(32))
     const dek = randomBytes(32)
     try {
       const schedule = new KeySchedule(parameters, dek, globalAssociatedData('editable', parameters, purpose, context))

@@ -1,5 +1,5 @@
 import { ciphertextSize, longestPlaintext, segmentCount, segmentLength, segmentPosition } from '../container/geometry.js'
-import { digestDirectory, GrowthDigest } from '../container/redo-list.js'
+import { EMPTY_DIRECTORY_DIGEST, GrowthDigest } from '../container/redo-list.js'
 import { LimitError } from '../errors.js'
 import { accumulate, type SnapshotKey } from '../seal/snapshot.js'
 import type { CommittedState, FoundState } from './committed-state.js'
@@ -91,7 +91,7 @@ export class Editor {
     const bytes = new Uint8Array(file.geometry.headerSize)
     bytes.set(keyHeader)
     editor.#newHeader = { bytes, keySize: keyHeader.length }
-    yield* editor.#queue.add(0, bytes)
+    yield* editor.#queue.addHeader(0, bytes)
     return editor
   }
 
@@ -297,12 +297,12 @@ export class Editor {
     const position = segmentPosition(geometry, index)
     const end = position + plaintext.length + geometry.segmentOverhead
     if (this.#journal.pinned().some(({ start }) => start < end)) yield* this.#apply()
-    const { nonce, ciphertext, tag } = this.#sealer.seal(index, plaintext)
-    accumulate(this.#accumulator, this.#snapshotKey.contribution(index, tag))
-    this.#placedTags.push(tag)
+    const segment = this.#sealer.seal(index, plaintext)
+    accumulate(this.#accumulator, this.#snapshotKey.contribution(index, segment.tag))
+    this.#placedTags.push(segment.tag)
     this.#placedCount++
     this.#placedLength = index * geometry.segmentSize + plaintext.length
-    yield* this.#queue.add(position, nonce, ciphertext, tag)
+    yield* this.#queue.addSegment(position, segment)
   }
 
   /** The dirty segments that are not new. */
@@ -347,7 +347,7 @@ export class Editor {
   /** Lets a new file begin as an empty one, because more has gathered than one call should write. */
   #beginEmpty(): void {
     const final = { count: 0, ...this.#sealer.sealFinal(0) }
-    const list = { entries: new Map(), pointer: undefined, digest: digestDirectory(new Uint8Array(0)) }
+    const list = { entries: new Map(), pointer: undefined, digest: EMPTY_DIRECTORY_DIGEST }
     const content = this.#describe(0, [], this.#snapshotKey.emptyAccumulator(), final, list)
     this.#fillHeader(content, { length: 0, count: 0, redo: list.entries, end: this.#file.geometry.headerSize }, false)
     this.#final = final

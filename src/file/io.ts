@@ -60,7 +60,6 @@ export const io = {
   fdatasync: (fd: number) => request('fdatasync', fd),
   ftruncate: (fd: number, size: number) => request('ftruncate', fd, size),
   fstat: (fd: number) => request('fstat', fd),
-  symlink: (target: string, path: string) => request('symlink', target, path),
   readlink: (path: PathLike) => request('readlink', path),
   unlink: (path: string) => request('unlink', path),
   realpath: (path: PathLike) => request('realpath', path),

@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { randomNonce } from '../bytes/random.js'
 import { LockedError } from '../errors.js'
-import { io, type Steps } from './io.js'
+import { begin, io, settle, type Steps } from './io.js'
 
 /**
  * Keeps two writers off one file, in one process and between processes: a symbolic link beside the file, whose target says who
@@ -19,6 +19,9 @@ export interface Lock {
 const SUFFIX = '.sealfile-lock'
 const NAME_MAX = 255
 const RETRY_MS = 25
+/** Process, its start, which lock of its, host: short enough, as a rule, to need no block of its own on the disk. */
+const LOCK_TARGET = /^(\d+):(\d*):[0-9a-f]{16}@(.+)$/
+const LOCK_NUMBER = /[0-9a-f]{16}(?=@)/
 
 interface Owner {
   readonly host: string
@@ -41,11 +44,11 @@ let self: Owner | undefined
 
 function describeSelf(): string {
   self ??= { host: encodeURIComponent(hostname()), pid: process.pid, started: startOf(process.pid) }
-  return `sealfile:${self.host}:${self.pid}:${self.started}:${Buffer.from(randomNonce(8)).toString('hex')}`
+  return `${self.pid}:${self.started}:${Buffer.from(randomNonce(8)).toString('hex')}@${self.host}`
 }
 
 function parseOwner(target: string): Owner | undefined {
-  const [, host, pid, started] = /^sealfile:([^:]+):(\d+):(\d*):[0-9a-f]+$/.exec(target) ?? []
+  const [, pid, started, host] = LOCK_TARGET.exec(target) ?? []
   return host === undefined || pid === undefined || started === undefined ? undefined : { host, pid: Number(pid), started }
 }
 
@@ -73,13 +76,15 @@ export function lockPath(file: string): string {
  *
  * @param file - For the message.
  * @param timeout - Milliseconds to wait at most.
+ * @param meanwhile - Work to do while the lock is being made.
  * @throws LockedError `ERR_SEALFILE_LOCKED` if it is still held by then.
  * @throws the system's error where no lock can be made beside the file.
  */
-export function* acquireLock(path: string, file: string, timeout: number): Steps<Lock> {
+export function* acquireLock(path: string, file: string, timeout: number, meanwhile?: () => void): Steps<Lock> {
   const deadline = Date.now() + timeout
   for (;;) {
-    const holder = yield* tryLock(path)
+    const holder = yield* tryLock(path, meanwhile)
+    meanwhile = undefined
     if (holder === undefined) return { path }
     const left = deadline - Date.now()
     if (left <= 0) throw lockedError(holder, path, file)
@@ -88,10 +93,13 @@ export function* acquireLock(path: string, file: string, timeout: number): Steps
 }
 
 /** @returns undefined if the lock was taken, else what its holder wrote into it. */
-function* tryLock(path: string): Steps<string | undefined> {
+function* tryLock(path: string, meanwhile?: () => void): Steps<string | undefined> {
   for (;;) {
+    const linking = yield* begin({ call: 'symlink', args: [describeSelf(), path] })
+    meanwhile?.()
+    meanwhile = undefined
     try {
-      yield* io.symlink(describeSelf(), path)
+      yield* settle(linking)
       return undefined
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
@@ -112,7 +120,7 @@ function* tryLock(path: string): Steps<string | undefined> {
  * @returns who else is removing it, if anyone.
  */
 function* removeStale(path: string, stale: string): Steps<string | undefined> {
-  const guard = `${path}-${stale.slice(stale.lastIndexOf(':') + 1)}`
+  const guard = `${path}-${LOCK_NUMBER.exec(stale)![0]}`
   const rival = yield* tryLock(guard)
   if (rival !== undefined) return rival
   if ((yield* readLock(path)) === stale) yield* io.unlink(path)

@@ -1,6 +1,13 @@
 import type { RedoPointer } from '../container/commit-record.js'
 import { ciphertextSize, segmentPosition } from '../container/geometry.js'
-import { buildDirectory, digestDirectory, directorySize, GrowthDigest, type RedoEntry } from '../container/redo-list.js'
+import {
+  buildDirectory,
+  digestDirectory,
+  directorySize,
+  EMPTY_DIRECTORY_DIGEST,
+  GrowthDigest,
+  type RedoEntry,
+} from '../container/redo-list.js'
 import { accumulate, type SnapshotKey } from '../seal/snapshot.js'
 import type { ContainerFile } from './container-file.js'
 import { writeFully, type Steps } from './io.js'
@@ -54,7 +61,7 @@ export class RedoWriter {
     const entries = new Map(live?.redo)
     const change = this.#snapshotKey.emptyAccumulator()
     if (replacements.size === 0) {
-      const digest = live !== undefined && entries.size > 0 ? live.record.redoDigest : digestDirectory(new Uint8Array(0))
+      const digest = live !== undefined && entries.size > 0 ? live.record.redoDigest : EMPTY_DIRECTORY_DIGEST
       return { entries, pointer: entries.size === 0 ? undefined : live?.record.redo, digest, change }
     }
     const ciphertexts: Uint8Array[] = []

@@ -211,8 +211,9 @@ function* openForReading(path: PathLike, options: ResolvedOptions): Steps<Parts>
   return yield* closingOnError(
     fd,
     (function* () {
-      const { size } = yield* io.fstat(fd)
+      const measuring = yield* begin({ call: 'fstat', args: [fd] })
       const { file, start } = yield* openContainer(fd, nameOf(path), options)
+      const { size } = (yield* settle(measuring)) as Stats
       const reader = new SegmentReader(file, fd, start)
       const state =
         file.geometry.kind === 'stream'
@@ -231,13 +232,20 @@ function* openContainer(fd: number, path: string, options: ResolvedOptions): Ste
 
 function* openForWriting(path: PathLike, access: Access, options: ResolvedOptions): Steps<Parts> {
   const name = nameOf(path)
-  const { fd, lock, size } = yield* openLocked(path, name, access, options)
+  const create = (): ReturnType<typeof ContainerFile.create> =>
+    ContainerFile.create(name, options, options.aead, options.segmentSize)
+  let prepared: Outcome<ReturnType<typeof create>> | undefined
+  const prepare = (): void => {
+    // A file that will be new in any case gets its keys while the system is busy.
+    if (access.truncate) prepared = doNow(create)
+  }
+  const { fd, lock, size } = yield* openLocked(path, name, access, options, prepare)
   try {
     return yield* closingOnError(
       fd,
       (function* () {
         if (size === 0) {
-          const { file, keyHeader } = ContainerFile.create(name, options, options.aead, options.segmentSize)
+          const { file, keyHeader } = prepared === undefined ? create() : prepared()
           const reader = new SegmentReader(file, fd, new Uint8Array(0))
           return { file, fd, lock, reader, editor: yield* Editor.create(file, fd, reader, keyHeader) }
         }
@@ -257,6 +265,20 @@ function* openForWriting(path: PathLike, access: Access, options: ResolvedOption
   }
 }
 
+/** What work came to, to be asked for later: its value, or the error that it threw. */
+type Outcome<T> = () => T
+
+function doNow<T>(work: () => T): Outcome<T> {
+  try {
+    const value = work()
+    return () => value
+  } catch (error) {
+    return () => {
+      throw error
+    }
+  }
+}
+
 interface LockedFile {
   readonly fd: number
   readonly lock: Lock
@@ -267,12 +289,18 @@ interface LockedFile {
  * Opens a file for writing under its lock. To make a new file costs no more than one call's time: it is made while the lock is.
  * Nothing is dropped before the lock is held.
  */
-function* openLocked(path: PathLike, name: string, access: Access, { lockTimeout, mode }: ResolvedOptions): Steps<LockedFile> {
+function* openLocked(
+  path: PathLike,
+  name: string,
+  access: Access,
+  { lockTimeout, mode }: ResolvedOptions,
+  meanwhile: () => void,
+): Steps<LockedFile> {
   const flags = constants.O_RDWR | constants.O_CREAT
   const creating = yield* begin({ call: 'open', args: [path, flags | constants.O_EXCL, mode] })
   let lock
   try {
-    lock = yield* acquireLock(lockPath(resolve(name)), name, lockTimeout)
+    lock = yield* acquireLock(lockPath(resolve(name)), name, lockTimeout, meanwhile)
   } catch (error) {
     const fd = yield* settleUnlessExists(creating) // the system's own word on the file comes first
     if (fd !== undefined) {

@@ -1,9 +1,13 @@
+import { releaseMemory } from '../bytes/memory.js'
+import type { EncryptedSegment } from '../seal/segment.js'
 import { begin, settle, withoutFirst, writeFully, type Background, type Steps } from './io.js'
 
 interface Batch {
   position: number
   size: number
   readonly buffers: Uint8Array[]
+  /** Those of the buffers that nobody needs once they are written. */
+  readonly disposable: Uint8Array[]
 }
 
 /** Bytes that go into one call. */
@@ -31,15 +35,25 @@ export class WriteQueue {
     this.#beforeFirst = beforeFirst
   }
 
-  /** Queues `buffers` for `position`. They belong to the queue until it is drained. */
-  *add(position: number, ...buffers: readonly Uint8Array[]): Steps<void> {
+  /** Queues a header for `position`; it may change until the queue begins to write. */
+  *addHeader(position: number, header: Uint8Array): Steps<void> {
+    yield* this.#add(position, [header], [])
+  }
+
+  /** Queues a segment for `position`; its ciphertext is the queue's to dispose of. */
+  *addSegment(position: number, { nonce, ciphertext, tag }: EncryptedSegment): Steps<void> {
+    yield* this.#add(position, [nonce, ciphertext, tag], [ciphertext])
+  }
+
+  *#add(position: number, buffers: readonly Uint8Array[], disposable: readonly Uint8Array[]): Steps<void> {
     const gathering = this.#gathering
     if (gathering !== undefined && gathering.position + gathering.size !== position) yield* this.#flush()
-    const batch = (this.#gathering ??= { position, size: 0, buffers: [] })
+    const batch = (this.#gathering ??= { position, size: 0, buffers: [], disposable: [] })
     for (const buffer of buffers) {
       batch.buffers.push(buffer)
       batch.size += buffer.length
     }
+    batch.disposable.push(...disposable)
     if (batch.size >= BATCH_SIZE || batch.buffers.length >= BATCH_BUFFERS) yield* this.#flush()
   }
 
@@ -48,9 +62,10 @@ export class WriteQueue {
     yield* this.#flush()
     yield* this.#finish(0)
     while (this.#failed.length > 0) {
-      const { buffers, position } = this.#failed[0]!
+      const { buffers, position, disposable } = this.#failed[0]!
       yield* writeFully(this.#fd, buffers, position)
       this.#failed.shift()
+      for (const buffer of disposable) releaseMemory(buffer)
     }
   }
 
@@ -76,6 +91,7 @@ export class WriteQueue {
         this.#failed.push(batch)
         throw error
       }
+      for (const buffer of batch.disposable) releaseMemory(buffer)
     }
   }
 }

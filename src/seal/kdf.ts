@@ -11,7 +11,7 @@ const LONG_FRAME_LABEL = Buffer.from('raAE-LP-v1')
 /** HMAC (RFC 2104) with the suite's hash. */
 export function computeHmac(kdf: Kdf, key: Uint8Array, ...message: readonly Uint8Array[]): Uint8Array {
   const mac = createHmac(kdf.hash, key)
-  for (const part of message) mac.update(part)
+  for (const part of message) if (part.length > 0) mac.update(part)
   return toPlainBytes(mac.digest())
 }
 
@@ -44,12 +44,22 @@ function toBytes(element: Uint8Array | string): Uint8Array {
 
 /** Frames each element with its length (seal.md, "Encoding and KDF"). Strings are taken as UTF-8. */
 export function encode(kdf: Kdf, elements: readonly (Uint8Array | string)[]): Uint8Array {
-  return concatBytes(
-    ...elements.flatMap((element) => {
-      const bytes = toBytes(element)
-      return bytes.length <= LONGEST_FRAME ? [u16(bytes.length), bytes] : [u16(0xffff), hkdfExtract(kdf, LONG_FRAME_LABEL, bytes)]
-    }),
-  )
+  const contents: Uint8Array[] = []
+  let size = 0
+  for (const element of elements) {
+    const bytes = toBytes(element)
+    const content = bytes.length <= LONGEST_FRAME ? bytes : hkdfExtract(kdf, LONG_FRAME_LABEL, bytes)
+    // A digest is told apart by a length that no element has.
+    contents.push(content === bytes ? u16(bytes.length) : u16(0xffff), content)
+    size += 2 + content.length
+  }
+  const encoded = new Uint8Array(size)
+  let offset = 0
+  for (const content of contents) {
+    encoded.set(content, offset)
+    offset += content.length
+  }
+  return encoded
 }
 
 /** The Extract half of {@link deriveKey}. */
@@ -124,10 +134,10 @@ export class KeptKdf {
    * @throws RangeError if `info` has another form.
    */
   derive(...info: readonly Uint8Array[]): Uint8Array {
-    for (const [i, length] of this.#lengths.entries()) {
+    for (let i = 0; i < this.#lengths.length; i++) {
       const element = info[i]
-      if (element?.length !== length) throw new RangeError(`element ${i} of info must have ${length} bytes`)
-      this.#message.set(element, this.#offsets[i])
+      if (element?.length !== this.#lengths[i]) throw new RangeError(`element ${i} of info must have ${this.#lengths[i]} bytes`)
+      this.#message.set(element!, this.#offsets[i])
     }
     const output = new Uint8Array(this.#length)
     this.#keyed._cloneInto(this.#scratch).update(this.#message).digestInto(output)

@@ -5,6 +5,8 @@ import { deriveKey, KeptKdf } from './kdf.js'
 import type { Kdf } from './suites.js'
 
 const PROTOCOL = 'SEAL-RW-v1'
+/** So many contributions are derived one by one. */
+const FEW = 4
 
 /** XORs `contribution` into `accumulator`: the same step adds a segment and takes it out again. */
 export function accumulate(accumulator: Uint8Array, contribution: Uint8Array): void {
@@ -18,13 +20,14 @@ export function accumulate(accumulator: Uint8Array, contribution: Uint8Array): v
 export class SnapshotKey implements Disposable {
   readonly #kdf: Kdf
   readonly #key: SecretBytes
-  readonly #contribution: KeptKdf
+  /** Derives contributions once there are many: to make it costs as much as a few of them. */
+  #kept: KeptKdf | undefined
+  #contributions = 0
 
   /** @param key - `acc_key` of the schedule, Nh bytes; taken over. */
   constructor(kdf: Kdf, key: Uint8Array) {
     this.#kdf = kdf
     this.#key = new SecretBytes(key)
-    this.#contribution = new KeptKdf(kdf, PROTOCOL, 'acc_contrib', [key], [8, 16])
   }
 
   /** @returns an accumulator over no segment: Nh zero bytes. */
@@ -34,7 +37,10 @@ export class SnapshotKey implements Disposable {
 
   /** What the segment at `index` with this tag (16 bytes) adds to the accumulator. @returns Nh bytes. */
   contribution(index: number, tag: Uint8Array): Uint8Array {
-    return this.#contribution.derive(u64(index), tag)
+    if (tag.length !== 16) throw new RangeError(`a tag has 16 bytes, not ${tag.length}`)
+    if (this.#contributions++ < FEW) return this.#derive('acc_contrib', index, tag)
+    this.#kept ??= new KeptKdf(this.#kdf, PROTOCOL, 'acc_contrib', [this.#key.expose()], [8, 16])
+    return this.#kept.derive(u64(index), tag)
   }
 
   /** Makes the snapshot of `segmentCount` segments from the XOR of their contributions. @returns 2 * Nh bytes. */
@@ -67,14 +73,14 @@ export class SnapshotKey implements Disposable {
   /** Overwrites the key. */
   dispose(): void {
     this.#key.dispose()
-    this.#contribution.dispose()
+    this.#kept?.dispose()
   }
 
   [Symbol.dispose](): void {
     this.dispose()
   }
 
-  #derive(label: string, segmentCount: number, value: Uint8Array): Uint8Array {
-    return deriveKey(this.#kdf, PROTOCOL, label, [this.#key.expose()], [u64(segmentCount), value], this.#kdf.hashLength)
+  #derive(label: string, number: number, value: Uint8Array): Uint8Array {
+    return deriveKey(this.#kdf, PROTOCOL, label, [this.#key.expose()], [u64(number), value], this.#kdf.hashLength)
   }
 }

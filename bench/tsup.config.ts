@@ -1,0 +1,13 @@
+import { defineConfig } from 'tsup'
+
+/** The benches run the sources, bundled; layers that the package does not export are measured, too. */
+export default defineConfig({
+  entry: { main: 'bench/main.ts', memory: 'bench/memory.ts' },
+  outDir: 'bench/build',
+  format: 'esm',
+  target: 'node20',
+  platform: 'node',
+  splitting: true,
+  silent: true,
+  clean: true,
+})

@@ -1,0 +1,115 @@
+import { ciphertextSize, segmentPosition, type Geometry } from '../container/geometry.js'
+import { begin, readFully, settle, type Background, type Steps } from './io.js'
+
+/** What must be known of a state to fetch its segments. */
+export interface Extent {
+  /** Plaintext bytes. */
+  readonly length: number
+  /** Data segments. */
+  readonly count: number
+}
+
+/** Segments that lie one behind the other, fetched at once. */
+interface Window {
+  readonly first: number
+  readonly bytes: Uint8Array
+}
+
+/** Plaintext bytes that a sequential reader fetches at once, and once more ahead. */
+const WINDOW_LENGTH = 2 ** 20
+
+/** Fetches segments as they lie in the file: one by one, or for a sequential reader many at once, the next ones while it works. */
+export class ReadAhead {
+  readonly #fd: number
+  readonly #geometry: Geometry
+  #window: Window | undefined
+  #ahead: { readonly window: Window; readonly background: Background } | undefined
+  /** A window's memory that can be used again. */
+  #spare: ArrayBufferLike | undefined
+
+  /** @param start - What is known of the file's beginning, header included. */
+  constructor(fd: number, geometry: Geometry, start: Uint8Array) {
+    this.#fd = fd
+    this.#geometry = geometry
+    if (start.length > geometry.headerSize) this.#window = { first: 0, bytes: start.subarray(geometry.headerSize) }
+  }
+
+  /**
+   * Fetches a segment.
+   *
+   * @param size - Bytes that it takes in the file.
+   * @param isSequential - The segment before it was fetched last.
+   * @returns `size` bytes, or fewer where the file ends; lent until the next call.
+   */
+  *fetch(extent: Extent, index: number, size: number, isSequential: boolean): Steps<Uint8Array> {
+    let bytes = this.#find(index, size)
+    if (bytes === undefined && this.#ahead?.window.first === index) {
+      yield* this.#advance()
+      bytes = this.#find(index, size)
+    }
+    if (bytes === undefined) {
+      const buffer = this.#allocate(isSequential ? this.#windowSize(extent, index) : size)
+      const read = yield* readFully(this.#fd, buffer, segmentPosition(this.#geometry, index))
+      this.#window = { first: index, bytes: buffer.subarray(0, read) }
+      bytes = buffer.subarray(0, Math.min(read, size))
+    }
+    if (isSequential) yield* this.#begin(extent)
+    return bytes
+  }
+
+  /** Forgets what was fetched, because the file has changed or is about to be closed. */
+  *forget(): Steps<void> {
+    this.#window = undefined
+    const ahead = this.#ahead
+    this.#ahead = undefined
+    if (ahead === undefined) return
+    try {
+      yield* settle(ahead.background)
+    } catch {
+      // Nobody has asked for those bytes.
+    }
+  }
+
+  #find(index: number, size: number): Uint8Array | undefined {
+    const window = this.#window
+    if (window === undefined || index < window.first) return undefined
+    const from = segmentPosition(this.#geometry, index) - segmentPosition(this.#geometry, window.first)
+    return from + size <= window.bytes.length ? window.bytes.subarray(from, from + size) : undefined
+  }
+
+  /** Goes on to the window that was begun. It may be short, as any read may be. */
+  *#advance(): Steps<void> {
+    const { window, background } = this.#ahead!
+    this.#ahead = undefined
+    const read = (yield* settle(background)) as number
+    this.#spare = this.#window?.bytes.buffer
+    this.#window = { first: window.first, bytes: window.bytes.subarray(0, read) }
+  }
+
+  /** Begins to read the window behind the present one, unless that goes on already. */
+  *#begin(extent: Extent): Steps<void> {
+    if (this.#window === undefined || this.#ahead !== undefined) return
+    const { segmentSize, segmentOverhead } = this.#geometry
+    const first = this.#window.first + Math.floor(this.#window.bytes.length / (segmentSize + segmentOverhead))
+    if (first === this.#window.first || first >= extent.count) return
+    const buffer = this.#allocate(this.#windowSize(extent, first))
+    const position = segmentPosition(this.#geometry, first)
+    const background = yield* begin({ call: 'read', args: [this.#fd, buffer, 0, buffer.length, position] })
+    this.#ahead = { window: { first, bytes: buffer }, background }
+  }
+
+  /** @returns the bytes of a window that begins at segment `first`: whole segments, to the end of the data at most. */
+  #windowSize({ length, count }: Extent, first: number): number {
+    const segments = Math.max(1, Math.floor(WINDOW_LENGTH / this.#geometry.segmentSize))
+    const end =
+      first + segments < count ? segmentPosition(this.#geometry, first + segments) : ciphertextSize(this.#geometry, length)
+    return end - segmentPosition(this.#geometry, first)
+  }
+
+  #allocate(size: number): Uint8Array {
+    const spare = this.#spare
+    this.#spare = undefined
+    const buffer = spare !== undefined && spare.byteLength >= size ? spare : Buffer.allocUnsafeSlow(size).buffer
+    return new Uint8Array(buffer, 0, size)
+  }
+}
