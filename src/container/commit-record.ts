@@ -2,6 +2,7 @@ import { equalBytes } from '../bytes/arrays.js'
 import { ByteReader, ByteWriter, u8 } from '../bytes/integers.js'
 import { computeHmac, deriveKey } from '../seal/kdf.js'
 import { HKDF_SHA256 } from '../seal/suites.js'
+import { RECORDS_POSITION } from './preamble.js'
 
 /** Where a commit's redo list lies (docs/format.md, "Redo list"). */
 export interface RedoPointer {
@@ -43,14 +44,13 @@ export interface CommitRecord {
 
 export const RECORD_SIZE = 256
 export const RECORD_COUNT = 3
-const FIRST_RECORD_POSITION = 512
 const MAC_SIZE = 32
 const FLAG_CLEAN = 1
 const FLAG_APPLIED = 2
 
 /** Where record 0, 1 or 2 begins in the file: each within one 512-byte sector. */
 export function recordPosition(slot: number): number {
-  return FIRST_RECORD_POSITION + slot * RECORD_SIZE
+  return RECORDS_POSITION + slot * RECORD_SIZE
 }
 
 /** The key of the records' MACs, from the DEK under a label of our own. @returns 32 bytes. */
@@ -91,6 +91,7 @@ export function parseRecord(bytes: Uint8Array, slot: number, recordKey: Uint8Arr
   const encryptionCount = reader.u64()
   const redo = { position: reader.u64(), end: reader.u64(), count: reader.u32() }
   const flags = reader.u32()
+  if (flags > FLAG_CLEAN + FLAG_APPLIED) return undefined
   return {
     sequence,
     durableSequence,

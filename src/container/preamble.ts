@@ -1,4 +1,4 @@
-import { equalBytes } from '../bytes/arrays.js'
+import { equalBytes, isZero } from '../bytes/arrays.js'
 import { ByteReader, ByteWriter } from '../bytes/integers.js'
 import { CorruptedFileError, InvalidFileFormatError } from '../errors.js'
 import { encode } from '../seal/kdf.js'
@@ -20,6 +20,8 @@ export interface Preamble {
 }
 
 export const PREAMBLE_SIZE = 96
+/** Where the commit records of an editable file begin; what lies between them and the key slots is zero. */
+export const RECORDS_POSITION = 512
 /** The part of the preamble that the commitment binds: all before the commitment itself. */
 const BOUND_SIZE = 64
 
@@ -80,6 +82,18 @@ export function globalAssociatedData(
   context: Uint8Array,
 ): Uint8Array {
   return encode(parameters.kdf, ['sealfile/v1', boundBytes(kind, parameters), purpose, context])
+}
+
+/**
+ * Refuses a header in which bytes are set that version 1 does not use.
+ *
+ * @param header - All of it.
+ * @param used - Where the key slots end.
+ * @throws InvalidFileFormatError `ERR_SEALFILE_FORMAT_HEADER`.
+ */
+export function checkUnused(header: Uint8Array, used: number): void {
+  if (isZero(header.subarray(used, Math.min(header.length, RECORDS_POSITION)))) return
+  throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT_HEADER', 'the header is damaged: bytes are set that version 1 does not use')
 }
 
 /** @returns 96 bytes. */

@@ -3,9 +3,10 @@ import { randomBytes, randomNonce } from '../bytes/random.js'
 import { SecretBytes } from '../bytes/secret.js'
 import { deriveRecordKey } from '../container/commit-record.js'
 import { geometryOf, type Geometry } from '../container/geometry.js'
-import { buildKeySlot, findKeySlot, keyCheckHeader } from '../container/key-slots.js'
+import { buildKeySlot, findKeySlot, KEY_SLOT_COUNT, keyCheckHeader, keySlotPosition } from '../container/key-slots.js'
 import {
   buildPreamble,
+  checkUnused,
   globalAssociatedData,
   headerSizeOf,
   parsePreamble,
@@ -89,6 +90,7 @@ export class ContainerFile {
       if (start.length < headerSizeOf(kind)) {
         throw new CorruptedFileError('ERR_SEALFILE_TRUNCATED', `the file ends inside its header, after ${start.length} bytes`)
       }
+      if (kind === 'editable') checkUnused(start, keySlotPosition(KEY_SLOT_COUNT))
       const { slot, content } = findKeySlot(start)
       const header = keyCheckHeader(start.subarray(0, PREAMBLE_SIZE), slot, content.sequence)
       const dek = keySource.unwrapFileKey({ purpose, salt: parameters.salt, header }, content)
