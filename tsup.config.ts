@@ -1,12 +1,26 @@
-import { defineConfig } from 'tsup'
+import { defineConfig, type Options } from 'tsup'
 
-export default defineConfig({
-  entry: { index: 'src/index.ts', 'argon2-worker': 'src/keys/argon2-worker.js' },
-  format: ['esm', 'cjs'],
-  target: 'node20',
-  platform: 'node',
-  dts: { entry: { index: 'src/index.ts' } },
-  shims: true,
-  sourcemap: true,
-  clean: true,
-})
+const shared: Options = { target: 'node20', platform: 'node', sourcemap: false }
+
+export default defineConfig([
+  {
+    ...shared,
+    entry: { index: 'src/index.ts' },
+    format: ['esm', 'cjs'],
+    dts: true,
+    // The two builds run at the same time: this one leaves the other's file alone.
+    clean: ['!argon2-worker.js'],
+    esbuildOptions(options, { format }) {
+      if (format !== 'cjs') return
+      // tsup's own shim makes a URL of the bare path, which a folder such as `c#` breaks.
+      options.define = { ...options.define, 'import.meta.url': 'moduleUrl' }
+      options.banner = { js: "'use strict';\nconst moduleUrl = require('node:url').pathToFileURL(__filename).href;" }
+    },
+  },
+  {
+    ...shared,
+    // A worker is a file of its own. An ES module, whichever build starts it.
+    entry: { 'argon2-worker': 'src/keys/argon2-worker.js' },
+    format: 'esm',
+  },
+])

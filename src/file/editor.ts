@@ -28,6 +28,8 @@ interface FinalSegment {
 
 /** How much may gather before it is committed, whatever the timer says. */
 const COMMIT_SIZE = 4 * 2 ** 20
+/** How much memory dirty segments may take before they are committed. */
+const DIRTY_SIZE = 8 * 2 ** 20
 /** More encryptions than a process that died can have made since its last commit. */
 const UNCOUNTED_ENCRYPTIONS = 2 ** 16
 
@@ -40,6 +42,8 @@ export class Editor {
   readonly #file: ContainerFile
   readonly #fd: number
   readonly #reader: SegmentReader
+  /** Every commit waits for the disk. */
+  readonly #isDurable: boolean
   readonly #journal: Journal
   readonly #queue: WriteQueue
   readonly #redo: RedoWriter
@@ -57,17 +61,20 @@ export class Editor {
   /** Over all data segments but the dirty ones. */
   #accumulator: Uint8Array
   #final: FinalSegment | undefined
+  /** Memory of a dirty segment that can be used again. */
+  #spareBuffer: Uint8Array | undefined
   #uncommittedBytes = 0
   /** Every write since the last commit was at the end. */
   #isAppending = true
   /** The file may be longer than its state needs. */
   #hasTail = false
 
-  private constructor(file: ContainerFile, fd: number, reader: SegmentReader, found: FoundState | undefined) {
+  private constructor(file: ContainerFile, fd: number, reader: SegmentReader, isDurable: boolean, found: FoundState | undefined) {
     const state = found?.state
     this.#file = file
     this.#fd = fd
     this.#reader = reader
+    this.#isDurable = isDurable
     this.#journal = new Journal(file, fd, found)
     this.#queue = new WriteQueue(fd, () => {
       if (this.#newHeader !== undefined) this.#beginEmpty()
@@ -86,18 +93,25 @@ export class Editor {
    *
    * @param keyHeader - What {@link ContainerFile.create} returned.
    */
-  static *create(file: ContainerFile, fd: number, reader: SegmentReader, keyHeader: Uint8Array): Steps<Editor> {
-    const editor = new Editor(file, fd, reader, undefined)
+  static create(file: ContainerFile, fd: number, reader: SegmentReader, isDurable: boolean, keyHeader: Uint8Array): Editor {
+    const editor = new Editor(file, fd, reader, isDurable, undefined)
     const bytes = new Uint8Array(file.geometry.headerSize)
     bytes.set(keyHeader)
     editor.#newHeader = { bytes, keySize: keyHeader.length }
-    yield* editor.#queue.addHeader(0, bytes)
+    editor.#queue.addHeader(0, bytes)
     return editor
   }
 
   /** An editor of a file that an opener has looked at. @param size - Of the file. */
-  static *open(file: ContainerFile, fd: number, reader: SegmentReader, found: FoundState, size: number): Steps<Editor> {
-    const editor = new Editor(file, fd, reader, found)
+  static *open(
+    file: ContainerFile,
+    fd: number,
+    reader: SegmentReader,
+    isDurable: boolean,
+    found: FoundState,
+    size: number,
+  ): Steps<Editor> {
+    const editor = new Editor(file, fd, reader, isDurable, found)
     const { state } = found
     const { finalNonce: nonce, finalTag: tag, snapshot } = state.record
     const accumulator = editor.#snapshotKey.open(state.count + 1, snapshot)
@@ -106,7 +120,7 @@ export class Editor {
     editor.#accumulator = accumulator
     editor.#final = { count: state.count, nonce, tag }
     editor.#hasTail = size > state.end
-    if (!state.record.clean) {
+    if (!state.record.clean || found.fellBack) {
       // A writer died here. What it left behind the state must not be taken for what comes to lie there, and what it
       // applied must not be lost once the list is written over.
       if (found.fellBack) yield* io.ftruncate(fd, state.end)
@@ -122,7 +136,7 @@ export class Editor {
 
   /** Something was written that no commit holds. */
   get isDirty(): boolean {
-    return this.#uncommittedBytes > 0 || this.#journal.live === undefined
+    return this.#uncommittedBytes > 0 || !this.#queue.isEmpty || this.#journal.live === undefined
   }
 
   /**
@@ -132,6 +146,7 @@ export class Editor {
    */
   *write(data: Uint8Array, position: number): Steps<void> {
     this.#journal.checkUsable()
+    if (data.length === 0) return
     if (position + data.length > longestPlaintext(this.#file.geometry)) {
       throw new LimitError('the file would grow longer than its format can hold', { path: this.#file.path })
     }
@@ -141,22 +156,6 @@ export class Editor {
       yield* this.#writePieces(zeros, this.#length)
     }
     yield* this.#writePieces(data, position)
-  }
-
-  /** Reads plaintext as it is now. @returns bytes read: fewer than asked for at the end. */
-  *read(target: Uint8Array, position: number): Steps<number> {
-    const { segmentSize } = this.#file.geometry
-    const end = Math.min(target.length, Math.max(0, this.#length - position))
-    for (let done = 0; done < end;) {
-      const index = Math.floor((position + done) / segmentSize)
-      const dirty = this.#dirty.get(index)
-      const plaintext = dirty?.buffer.subarray(0, dirty.length) ?? (yield* this.#loadPresent(index))
-      const from = position + done - index * segmentSize
-      const piece = plaintext.subarray(from, from + end - done)
-      target.set(piece, done)
-      done += piece.length
-    }
-    return end
   }
 
   /**
@@ -173,8 +172,8 @@ export class Editor {
     const tail = this.#dirty.get(this.#placedCount)
     const hasMore = this.#placedTags.length > 0 || this.#dirty.size > 1
     if (tail !== undefined && !(leaveTail && this.#isAppending && hasMore)) {
-      this.#dirty.delete(this.#placedCount)
-      yield* this.#place(this.#placedCount, tail.buffer.subarray(0, tail.length))
+      yield* this.#makeRoom(this.#placedCount, tail.length)
+      this.#place(this.#placedCount, tail.buffer.subarray(0, tail.length))
     }
     const length = this.#dirty.has(this.#placedCount) ? this.#placedCount * geometry.segmentSize : this.#length
     const count = segmentCount(geometry, length)
@@ -198,6 +197,7 @@ export class Editor {
     this.#uncommittedBytes = this.#length - length
     this.#isAppending = true
     yield* this.#reader.forget()
+    if (this.#isDurable) yield* this.#journal.barrier()
     if (this.#redo.isListLarge) yield* this.#apply()
   }
 
@@ -207,14 +207,9 @@ export class Editor {
     if (!this.#journal.isLiveDurable) yield* this.#journal.barrier()
   }
 
-  /**
-   * Commits for the last time, and marks the file as closed.
-   *
-   * @param sync - Wait until all is on disk.
-   */
-  *close(sync: boolean): Steps<void> {
-    if (sync && this.isDirty) yield* this.sync()
-    yield* this.commit({ clean: true })
+  /** Commits for the last time, and marks the file as closed; where commits wait for the disk, only once it has the last one. */
+  *close(): Steps<void> {
+    yield* this.commit({ clean: !this.#isDurable })
     const { live } = this.#journal
     if (live === undefined) return
     if (this.#hasTail && this.#journal.pinned().length === 0) yield* io.ftruncate(this.#fd, live.end)
@@ -225,40 +220,53 @@ export class Editor {
 
   *#writePieces(data: Uint8Array, start: number): Steps<void> {
     const { segmentSize } = this.#file.geometry
-    let position = start
-    for (let done = 0; done < data.length;) {
+    for (let position = start; position < start + data.length;) {
       const index = Math.floor(position / segmentSize)
       const offset = position - index * segmentSize
-      const piece = data.subarray(done, done + segmentSize - offset)
-      if (piece.length === segmentSize && index === this.#placedCount && !this.#dirty.has(index)) yield* this.#place(index, piece)
-      else yield* this.#change(index, offset, piece)
-      done += piece.length
+      const piece = data.subarray(position - start, position - start + segmentSize - offset)
+      const isNext = index === this.#placedCount
+      if (isNext) yield* this.#makeRoom(index, segmentSize)
+      if (isNext && piece.length === segmentSize) this.#place(index, piece)
+      else this.#change(yield* this.#dirtySegment(index, offset === 0 ? piece.length : 0), index, offset, piece)
       position += piece.length
       this.#length = Math.max(this.#length, position)
       this.#uncommittedBytes += piece.length
-      if (this.#uncommittedBytes >= Math.max(COMMIT_SIZE, segmentSize)) yield* this.commit({ leaveTail: true })
+      if (this.#isLarge) yield* this.commit({ leaveTail: true })
+      else yield* this.#queue.writeFull()
     }
   }
 
+  /** So much waits for a commit that it should not wait for the timer. */
+  get #isLarge(): boolean {
+    const { segmentSize } = this.#file.geometry
+    return (
+      this.#uncommittedBytes >= Math.max(COMMIT_SIZE, segmentSize) ||
+      this.#dirty.size * segmentSize >= Math.max(DIRTY_SIZE, 2 * segmentSize)
+    )
+  }
+
   /** Changes a part of a segment in memory; places it when it is the next one and full. */
-  *#change(index: number, offset: number, piece: Uint8Array): Steps<void> {
-    let segment = this.#dirty.get(index)
-    if (segment === undefined) {
-      segment = yield* this.#makeDirty(index, offset === 0 ? piece.length : 0)
-      this.#dirty.set(index, segment)
-    }
+  #change(segment: DirtySegment, index: number, offset: number, piece: Uint8Array): void {
     segment.buffer.set(piece, offset)
     segment.length = Math.max(segment.length, offset + piece.length)
-    if (segment.length === segment.buffer.length && index === this.#placedCount) {
-      this.#dirty.delete(index)
-      yield* this.#place(index, segment.buffer)
+    if (index === this.#placedCount && segment.length === segment.buffer.length) this.#place(index, segment.buffer)
+  }
+
+  /** The segment in memory. @param covered - How many bytes from its beginning are about to be replaced. */
+  *#dirtySegment(index: number, covered: number): Steps<DirtySegment> {
+    let segment = this.#dirty.get(index)
+    if (segment === undefined) {
+      segment = yield* this.#makeDirty(index, covered)
+      this.#dirty.set(index, segment)
     }
+    return segment
   }
 
   /** @param covered - How many bytes from the segment's beginning are about to be replaced. */
   *#makeDirty(index: number, covered: number): Steps<DirtySegment> {
     const { geometry } = this.#file
-    const buffer = Buffer.allocUnsafeSlow(geometry.segmentSize)
+    const buffer = this.#spareBuffer ?? Buffer.allocUnsafeSlow(geometry.segmentSize)
+    this.#spareBuffer = undefined
     if (index >= this.#placedCount) return { buffer, length: 0, replacedTag: undefined }
     const state = yield* this.#presentState(index)
     const length = segmentLength(geometry, state.length, index)
@@ -266,10 +274,6 @@ export class Editor {
     const { plaintext, tag } = yield* this.#reader.load(state, index)
     buffer.set(plaintext)
     return { buffer, length, replacedTag: tag.slice() }
-  }
-
-  *#loadPresent(index: number): Steps<Uint8Array> {
-    return (yield* this.#reader.load(yield* this.#presentState(index), index)).plaintext
   }
 
   /** A state in which segment `index`, which is not dirty, can be read from the file. */
@@ -291,18 +295,24 @@ export class Editor {
     return tag
   }
 
-  /** Encrypts the next segment, and queues it for its place. */
-  *#place(index: number, plaintext: Uint8Array): Steps<void> {
+  /** Sees to it that nothing lies at the next segment's place that a state needs: redo lists lie behind the data. */
+  *#makeRoom(index: number, length: number): Steps<void> {
     const { geometry } = this.#file
-    const position = segmentPosition(geometry, index)
-    const end = position + plaintext.length + geometry.segmentOverhead
+    const end = segmentPosition(geometry, index) + length + geometry.segmentOverhead
     if (this.#journal.pinned().some(({ start }) => start < end)) yield* this.#apply()
+  }
+
+  /** Encrypts the next segment, and queues it for its place. Its plaintext is not needed any more. */
+  #place(index: number, plaintext: Uint8Array): void {
+    const { geometry } = this.#file
     const segment = this.#sealer.seal(index, plaintext)
     accumulate(this.#accumulator, this.#snapshotKey.contribution(index, segment.tag))
     this.#placedTags.push(segment.tag)
     this.#placedCount++
     this.#placedLength = index * geometry.segmentSize + plaintext.length
-    yield* this.#queue.addSegment(position, segment)
+    this.#queue.addSegment(segmentPosition(geometry, index), segment)
+    this.#spareBuffer ??= this.#dirty.get(index)?.buffer
+    this.#dirty.delete(index)
   }
 
   /** The dirty segments that are not new. */

@@ -36,7 +36,8 @@ export interface OpenOptions {
    */
   readonly durability?: 'os' | 'fsync' | undefined
   /**
-   * Milliseconds after a write within which it is committed, 1 to 2,147,483,647. A process that dies loses no more than that.
+   * Milliseconds after a write at which it is committed, 1 to 2,147,483,647. While more is being appended, its last, incomplete segment
+   * may wait for one more interval. A process that dies loses no more than that.
    *
    * @defaultValue 200
    */

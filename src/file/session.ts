@@ -34,22 +34,20 @@ interface Parts {
 export class Session {
   readonly #parts: Parts
   readonly #access: Access
-  readonly #options: ResolvedOptions
   #lock: Lock | undefined
   #cursor = 0
   #isOpen = true
 
-  private constructor(parts: Parts, access: Access, options: ResolvedOptions) {
+  private constructor(parts: Parts, access: Access) {
     this.#parts = parts
     this.#access = access
-    this.#options = options
     this.#lock = parts.lock
   }
 
   /** @throws system errors as they are, and ours naming the file. */
   static *open(path: PathLike, access: Access, options: ResolvedOptions): Steps<Session> {
     const opened = access.write ? yield* openForWriting(path, access, options) : yield* openForReading(path, options)
-    return new Session(opened, access, options)
+    return new Session(opened, access)
   }
 
   /** The number by which the operating system knows the file; -1 once it is closed. */
@@ -122,10 +120,7 @@ export class Session {
 
   /** Makes what was written the file's state. */
   *commit(): Steps<void> {
-    if (!this.isDirty) return
-    const { editor } = this.#parts
-    if (this.#options.durability === 'fsync') yield* editor!.sync()
-    else yield* editor!.commit()
+    if (this.isDirty) yield* this.#parts.editor!.commit({ leaveTail: true })
   }
 
   /** Commits, and waits until the disk has it. */
@@ -173,7 +168,7 @@ export class Session {
 
   *#closeContent(): Steps<void> {
     const { editor, reader } = this.#parts
-    yield* editor?.close(this.#options.durability === 'fsync') ?? reader.forget()
+    yield* editor?.close() ?? reader.forget()
   }
 
   #checkReadable(): void {
@@ -232,6 +227,7 @@ function* openContainer(fd: number, path: string, options: ResolvedOptions): Ste
 
 function* openForWriting(path: PathLike, access: Access, options: ResolvedOptions): Steps<Parts> {
   const name = nameOf(path)
+  const isDurable = options.durability === 'fsync'
   const create = (): ReturnType<typeof ContainerFile.create> =>
     ContainerFile.create(name, options, options.aead, options.segmentSize)
   let prepared: Outcome<ReturnType<typeof create>> | undefined
@@ -247,7 +243,7 @@ function* openForWriting(path: PathLike, access: Access, options: ResolvedOption
         if (size === 0) {
           const { file, keyHeader } = prepared === undefined ? create() : prepared()
           const reader = new SegmentReader(file, fd, new Uint8Array(0))
-          return { file, fd, lock, reader, editor: yield* Editor.create(file, fd, reader, keyHeader) }
+          return { file, fd, lock, reader, editor: Editor.create(file, fd, reader, isDurable, keyHeader) }
         }
         const { file, start } = yield* openContainer(fd, name, options)
         if (file.geometry.kind === 'stream') {
@@ -256,7 +252,7 @@ function* openForWriting(path: PathLike, access: Access, options: ResolvedOption
         }
         const reader = new SegmentReader(file, fd, start)
         const found = yield* new StateFinder(file, fd, size, options.recover).find(start)
-        return { file, fd, lock, reader, editor: yield* Editor.open(file, fd, reader, found, size) }
+        return { file, fd, lock, reader, editor: yield* Editor.open(file, fd, reader, isDurable, found, size) }
       })(),
     )
   } catch (error) {

@@ -2,8 +2,9 @@ import { releaseMemory } from '../bytes/memory.js'
 import type { EncryptedSegment } from '../seal/segment.js'
 import { begin, settle, withoutFirst, writeFully, type Background, type Steps } from './io.js'
 
+/** Buffers that lie one behind the other in the file. */
 interface Batch {
-  position: number
+  readonly position: number
   size: number
   readonly buffers: Uint8Array[]
   /** Those of the buffers that nobody needs once they are written. */
@@ -18,15 +19,14 @@ const BATCH_BUFFERS = 960
 const IN_FLIGHT_MAX = 2
 
 /**
- * Gathers writes that lie one behind the other into few large calls, and lets them go on in the background. What could not be
- * written stays queued and is tried again, the same bytes at the same place.
+ * Gathers writes that lie one behind the other into few large calls, and lets them go on in the background. Adding never fails;
+ * what could not be written stays queued and is tried again, the same bytes at the same place.
  */
 export class WriteQueue {
   readonly #fd: number
-  #gathering: Batch | undefined
-  readonly #failed: Batch[] = []
+  /** In the order of their adding; more may still be gathered into the last. */
+  readonly #waiting: Batch[] = []
   readonly #inFlight: { readonly batch: Batch; readonly background: Background }[] = []
-
   #beforeFirst: (() => void) | undefined
 
   /** @param beforeFirst - Called once, before anything is written: the last time to change what was added. */
@@ -35,48 +35,49 @@ export class WriteQueue {
     this.#beforeFirst = beforeFirst
   }
 
+  /** All that was added is written. */
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0 && this.#inFlight.length === 0
+  }
+
   /** Queues a header for `position`; it may change until the queue begins to write. */
-  *addHeader(position: number, header: Uint8Array): Steps<void> {
-    yield* this.#add(position, [header], [])
+  addHeader(position: number, header: Uint8Array): void {
+    this.#add(position, [header], [])
   }
 
   /** Queues a segment for `position`; its ciphertext is the queue's to dispose of. */
-  *addSegment(position: number, { nonce, ciphertext, tag }: EncryptedSegment): Steps<void> {
-    yield* this.#add(position, [nonce, ciphertext, tag], [ciphertext])
+  addSegment(position: number, { nonce, ciphertext, tag }: EncryptedSegment): void {
+    this.#add(position, [nonce, ciphertext, tag], [ciphertext])
   }
 
-  *#add(position: number, buffers: readonly Uint8Array[], disposable: readonly Uint8Array[]): Steps<void> {
-    const gathering = this.#gathering
-    if (gathering !== undefined && gathering.position + gathering.size !== position) yield* this.#flush()
-    const batch = (this.#gathering ??= { position, size: 0, buffers: [], disposable: [] })
-    for (const buffer of buffers) {
-      batch.buffers.push(buffer)
-      batch.size += buffer.length
-    }
-    batch.disposable.push(...disposable)
-    if (batch.size >= BATCH_SIZE || batch.buffers.length >= BATCH_BUFFERS) yield* this.#flush()
+  /** Begins to write what has become large enough for a call. @throws the system error of an earlier write. */
+  *writeFull(): Steps<void> {
+    while (this.#waiting.length > 1 || (this.#waiting[0] !== undefined && isFull(this.#waiting[0]))) yield* this.#writeFirst()
   }
 
-  /** Waits until all that was added is written. @throws the first system error; the rest is kept for another try. */
+  /** Waits until all that was added is written. @throws the first system error. */
   *drain(): Steps<void> {
-    yield* this.#flush()
+    while (this.#waiting.length > 0) yield* this.#writeFirst()
     yield* this.#finish(0)
-    while (this.#failed.length > 0) {
-      const { buffers, position, disposable } = this.#failed[0]!
-      yield* writeFully(this.#fd, buffers, position)
-      this.#failed.shift()
-      for (const buffer of disposable) releaseMemory(buffer)
-    }
   }
 
-  *#flush(): Steps<void> {
-    const batch = this.#gathering
-    if (batch === undefined) return
+  #add(position: number, buffers: readonly Uint8Array[], disposable: readonly Uint8Array[]): void {
+    let batch = this.#waiting.at(-1)
+    if (batch === undefined || batch.position + batch.size !== position || isFull(batch)) {
+      batch = { position, size: 0, buffers: [], disposable: [] }
+      this.#waiting.push(batch)
+    }
+    for (const buffer of buffers) batch.size += buffer.length
+    batch.buffers.push(...buffers)
+    batch.disposable.push(...disposable)
+  }
+
+  *#writeFirst(): Steps<void> {
     this.#beforeFirst?.()
     this.#beforeFirst = undefined
     yield* this.#finish(IN_FLIGHT_MAX - 1)
+    const batch = this.#waiting.shift()!
     const background = yield* begin({ call: 'writev', args: [this.#fd, batch.buffers, batch.position] })
-    this.#gathering = undefined
     this.#inFlight.push({ batch, background })
   }
 
@@ -88,10 +89,14 @@ export class WriteQueue {
         const written = (yield* settle(background)) as number
         if (written < batch.size) yield* writeFully(this.#fd, withoutFirst(batch.buffers, written), batch.position + written)
       } catch (error) {
-        this.#failed.push(batch)
+        this.#waiting.unshift(batch)
         throw error
       }
       for (const buffer of batch.disposable) releaseMemory(buffer)
     }
   }
+}
+
+function isFull({ size, buffers }: Batch): boolean {
+  return size >= BATCH_SIZE || buffers.length >= BATCH_BUFFERS
 }

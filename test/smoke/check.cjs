@@ -1,0 +1,81 @@
+'use strict'
+
+const assert = require('node:assert/strict')
+const crypto = require('node:crypto')
+const { mkdtemp, open, readFile, rm, stat } = require('node:fs/promises')
+const { tmpdir } = require('node:os')
+const { join } = require('node:path')
+
+const SEGMENT_SIZE = 65_536
+
+/** @param {Promise<unknown>} promise */
+function errorOf(promise) {
+  return promise.then(
+    () => assert.fail('this should have been refused'),
+    (/** @type {any} */ error) => error,
+  )
+}
+
+/**
+ * Does with the installed package what its users do, and prints a line.
+ *
+ * @param {any} sealfile - As the caller imported or required it, which TypeScript takes for two different packages.
+ * @param {string} caller - How it did that, for the line.
+ */
+async function check({ EncryptedFile, KeyManager, CorruptedFileError, InvalidKeyError }, caller) {
+  let workers = 0
+  process.on('worker', () => workers++)
+  process.on('warning', (warning) => assert.fail(warning))
+  const folder = await mkdtemp(join(tmpdir(), 'sealfile-smoke-'))
+  try {
+    const keyring = join(folder, 'keyring.json')
+    const path = join(folder, 'file.enc')
+    const passphrase = 'correct horse battery staple'
+    const content = Buffer.alloc(3 * SEGMENT_SIZE + 5, 'a secret that must not show. ')
+    const tail = 'and a line more\n'
+
+    const created = await KeyManager.create(keyring, { passphrase })
+    const writing = { keyManager: created, purpose: 'config' }
+    const file = await EncryptedFile.open(path, 'w', writing)
+    await file.write(content)
+    await file.close()
+    const log = EncryptedFile.openSync(path, 'a', writing)
+    log.write(tail)
+    log.close()
+    created.close()
+    assert(!(await readFile(path)).includes('secret'), 'what is on disk is encrypted')
+
+    const keyManager = await KeyManager.open(keyring, { passphrase })
+    const reading = { keyManager, purpose: 'config' }
+    const whole = Buffer.concat([content, Buffer.from(tail)])
+    const reader = await EncryptedFile.open(path, 'r', reading)
+    assert((await reader.readFile()).equals(whole), 'what was written is read')
+    await reader.close()
+
+    const wrongPassphrase = await errorOf(KeyManager.open(keyring, { passphrase: 'wrong' }))
+    assert(wrongPassphrase instanceof InvalidKeyError && wrongPassphrase.code === 'ERR_SEALFILE_WRONG_KEY')
+    const wrongPurpose = await errorOf(EncryptedFile.open(path, 'r', { keyManager, purpose: 'logs' }))
+    assert(wrongPurpose instanceof InvalidKeyError && wrongPurpose.code === 'ERR_SEALFILE_WRONG_PURPOSE')
+
+    const raw = await open(path, 'r+')
+    const position = Math.floor((await stat(path)).size / 2)
+    const { buffer: byte } = await raw.read(Buffer.alloc(1), 0, 1, position)
+    await raw.write(Buffer.from([byte.readUInt8() ^ 1]), 0, 1, position)
+    await raw.close()
+    const damaged = await EncryptedFile.open(path, 'r', reading)
+    const damage = await errorOf(damaged.readFile())
+    assert(damage instanceof CorruptedFileError && damage.segment === 1)
+    const { bytesRead, buffer } = await damaged.read(Buffer.alloc(100), 0, 100, 0)
+    assert(buffer.subarray(0, bytesRead).equals(whole.subarray(0, 100)), 'the rest of a damaged file is read')
+    await damaged.close()
+    keyManager.close()
+
+    const native = 'argon2' in crypto
+    if (!native) assert.equal(workers, 3, 'Argon2id ran in the worker of the package')
+    console.log(`${caller} on Node ${process.versions.node}, Argon2id in ${workers > 0 ? 'a worker' : 'crypto.argon2'}: good`)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+module.exports = check

@@ -1,0 +1,61 @@
+import {
+  EncryptedFile,
+  KeyManager,
+  SealfileError,
+  type EncryptedFileSync,
+  type OpenOptions,
+  type SealfileErrorCode,
+} from 'sealfile'
+import { deepEqual, equal } from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+// What a strict TypeScript project writes; compiled as an ES module and as CommonJS, and run.
+
+async function roundTrip(folder: string): Promise<void> {
+  const keyring = join(folder, 'keyring.json')
+  const keyManager = await KeyManager.create(keyring, { passphrase: 'correct horse battery staple' })
+  const options: OpenOptions = { keyManager, purpose: 'config', segmentSize: 4096, cipher: 'chacha20-poly1305' }
+  const path = join(folder, 'app.enc')
+  {
+    await using file = await EncryptedFile.open(path, 'w', options)
+    const { bytesWritten }: { bytesWritten: number } = await file.write('secret\n')
+    equal(bytesWritten, 7)
+  }
+  const file = await EncryptedFile.open(path, 'r', options)
+  const { bytesRead, buffer } = await file.read({ buffer: new Uint8Array(16) })
+  deepEqual(buffer.subarray(0, bytesRead), new TextEncoder().encode('secret\n'))
+  const size: number = (await file.stat()).size
+  equal(size, 7)
+  await file.close()
+
+  const sync: EncryptedFileSync = EncryptedFile.openSync(path, 'r', options)
+  const text: string = sync.readFile('utf8')
+  equal(text, 'secret\n')
+  sync.close()
+
+  let code: SealfileErrorCode | undefined
+  try {
+    await KeyManager.open(keyring, { passphrase: 'wrong' })
+  } catch (error) {
+    if (error instanceof SealfileError) code = error.code
+  }
+  equal(code, 'ERR_SEALFILE_WRONG_KEY')
+
+  // @ts-expect-error -- a purpose is required
+  await EncryptedFile.open(path, 'r', { keyManager }).catch(() => undefined)
+  keyManager.close()
+}
+
+async function main(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'sealfile-smoke-'))
+  try {
+    await roundTrip(folder)
+    console.log(`TypeScript on Node ${process.versions.node}: good`)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+void main()
