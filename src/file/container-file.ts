@@ -79,32 +79,18 @@ export class ContainerFile {
    */
   static open(path: string, credentials: Credentials, start: Uint8Array): ContainerFile {
     try {
-      return openKeys(path, credentials, start)
-    } catch (error) {
-      throw nameFile(error, path)
-    }
-
-    function openKeys(path: string, { keySource, purpose, context }: Credentials, start: Uint8Array): ContainerFile {
-      const preamble = parsePreamble(start)
-      const { kind, parameters, commitment } = preamble
-      if (start.length < headerSizeOf(kind)) {
-        throw new CorruptedFileError('ERR_SEALFILE_TRUNCATED', `the file ends inside its header, after ${start.length} bytes`)
-      }
-      if (kind === 'editable') checkUnused(start, keySlotPosition(KEY_SLOT_COUNT))
+      const preamble = parseHeader(start)
       const { slot, content } = findKeySlot(start)
       const header = keyCheckHeader(start.subarray(0, PREAMBLE_SIZE), slot, content.sequence)
-      const dek = keySource.unwrapFileKey({ purpose, salt: parameters.salt, header }, content)
+      const request = { purpose: credentials.purpose, salt: preamble.parameters.salt, header }
+      const dek = credentials.keySource.unwrapFileKey(request, content)
       try {
-        const schedule = new KeySchedule(parameters, dek, globalAssociatedData(kind, parameters, purpose, context))
-        if (schedule.commitsTo(commitment)) return new ContainerFile(preamble, schedule, dek, path)
-        schedule.dispose()
-        throw new InvalidKeyError(
-          'ERR_SEALFILE_WRONG_PURPOSE',
-          'the key and the purpose are right, but the file was made with another context',
-        )
+        return new ContainerFile(preamble, openSchedule(preamble, dek, credentials), dek, path)
       } finally {
         dek.fill(0)
       }
+    } catch (error) {
+      throw nameFile(error, path)
     }
   }
 
@@ -130,6 +116,25 @@ export class ContainerFile {
   damaged(message: string): CorruptedFileError {
     return new CorruptedFileError('ERR_SEALFILE_CORRUPTED', message, { path: this.path })
   }
+}
+
+/** Reads the preamble, and sees to it that the whole header is there. */
+function parseHeader(start: Uint8Array): Preamble {
+  const preamble = parsePreamble(start)
+  if (start.length < headerSizeOf(preamble.kind)) {
+    throw new CorruptedFileError('ERR_SEALFILE_TRUNCATED', `the file ends inside its header, after ${start.length} bytes`)
+  }
+  if (preamble.kind === 'editable') checkUnused(start, keySlotPosition(KEY_SLOT_COUNT))
+  return preamble
+}
+
+/** @throws InvalidKeyError unless the keys are those that the file commits to. */
+function openSchedule({ kind, parameters, commitment }: Preamble, dek: Uint8Array, { purpose, context }: Credentials): KeySchedule {
+  const schedule = new KeySchedule(parameters, dek, globalAssociatedData(kind, parameters, purpose, context))
+  if (schedule.commitsTo(commitment)) return schedule
+  schedule.dispose()
+  const message = 'the key and the purpose are right, but the file was made with another context'
+  throw new InvalidKeyError('ERR_SEALFILE_WRONG_PURPOSE', message)
 }
 
 /** Puts the file's name into an error of ours that was thrown where it is not known. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { randomNonce } from '../bytes/random.js'
 import { LockedError } from '../errors.js'
-import { begin, io, settle, type Steps } from './io.js'
+import { begin, io, readFully, settle, writeFully, type Background, type Steps } from './io.js'
 
 /**
  * Keeps two writers off one file, in one process and between processes: a symbolic link beside the file, whose target says who
@@ -21,6 +21,9 @@ const NAME_MAX = 255
 const RETRY_MS = 25
 /** Process, its start, which lock of its, host: short enough, as a rule, to need no block of its own on the disk. */
 const LOCK_TARGET = /^(\d+):(\d*):[0-9a-f]{16}@(.+)$/
+/** What systems answer that do not make symbolic links, or not for everybody. */
+const NO_LINKS = new Set<string | undefined>(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
+const LOCK_FILE_MAX = 512
 const LOCK_NUMBER = /[0-9a-f]{16}(?=@)/
 
 interface Owner {
@@ -99,10 +102,10 @@ function* tryLock(path: string, meanwhile?: () => void): Steps<string | undefine
     meanwhile?.()
     meanwhile = undefined
     try {
-      yield* settle(linking)
+      yield* makeLock(linking, path)
       return undefined
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      if (codeOf(error) !== 'EEXIST') throw error
     }
     const holder = yield* readLock(path)
     if (holder === undefined) continue // released in this moment
@@ -128,19 +131,62 @@ function* removeStale(path: string, stale: string): Steps<string | undefined> {
   return undefined
 }
 
+/** Waits for the link; where there are none, as on some file systems and on Windows without the right to make them, makes a file. */
+function* makeLock(linking: Background, path: string): Steps<void> {
+  try {
+    yield* settle(linking)
+  } catch (error) {
+    if (!NO_LINKS.has(codeOf(error))) throw error
+    const fd = yield* io.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o666)
+    try {
+      yield* writeFully(fd, [Buffer.from(describeSelf())], 0)
+    } finally {
+      yield* io.close(fd)
+    }
+  }
+}
+
+/** @returns what the holder wrote into a lock; undefined where there is none any more. */
 function* readLock(path: string): Steps<string | undefined> {
   try {
     return yield* io.readlink(path)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') return undefined
-    if (code === 'EINVAL') return 'something that is not a lock'
+    if (codeOf(error) === 'ENOENT') return undefined
+    return yield* readLockFile(path)
+  }
+}
+
+function* readLockFile(path: string): Steps<string | undefined> {
+  let fd
+  try {
+    fd = yield* io.open(path, constants.O_RDONLY, 0)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
+  try {
+    const content = Buffer.alloc(LOCK_FILE_MAX)
+    return content.toString('utf8', 0, yield* readFully(fd, content, 0))
+  } finally {
+    yield* io.close(fd)
+  }
+}
+
+/** Lets go of a lock. It may be gone: somebody may have removed it by hand. */
+export function* releaseLock({ path }: Lock): Steps<void> {
+  try {
+    yield* io.unlink(path)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
 }
 
 function lockedError(holder: string, path: string, file: string): LockedError {
   const owner = parseOwner(holder)
-  const who = owner === undefined ? holder : `process ${owner.pid} on ${decodeURIComponent(owner.host)}`
+  const who = owner === undefined ? 'an unknown process' : `process ${owner.pid} on ${decodeURIComponent(owner.host)}`
   return new LockedError(`the file is open for writing by ${who} (lock '${path}')`, { path: file })
 }

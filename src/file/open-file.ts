@@ -1,0 +1,218 @@
+import { constants, type Stats } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { InvalidFileFormatError, LockedError } from '../errors.js'
+import { findStreamState, StateFinder } from './committed-state.js'
+import { ContainerFile } from './container-file.js'
+import { Editor } from './editor.js'
+import type { Access } from './flags.js'
+import { begin, io, readFully, settle, type Background, type PathLike, type Steps } from './io.js'
+import { acquireLock, lockPath, releaseLock, type Lock } from './lock.js'
+import type { ResolvedOptions } from './options.js'
+import { SegmentReader, type ReadableState } from './segment-reader.js'
+
+/** Bytes that an opener reads at once: the header, and all of a small file. */
+const START_SIZE = 8_192
+
+/** A file that was opened, and what is needed to work with it. */
+export interface OpenFile {
+  readonly container: ContainerFile
+  readonly fd: number
+  readonly reader: SegmentReader
+  /** Of a file that is read. */
+  readonly state?: ReadableState
+  /** Of a file that is written. */
+  readonly editor?: Editor
+  readonly lock?: Lock
+}
+
+/** Opens a file as `access` asks. @throws system errors as they are, and ours naming the file. */
+export function* openFile(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile> {
+  return access.write ? yield* openForWriting(path, access, options) : yield* openForReading(path, options)
+}
+
+function nameOf(path: PathLike): string {
+  return path instanceof URL ? fileURLToPath(path) : path.toString()
+}
+
+/** Closes the file, and lets go of its lock at the same time. */
+export function* closeAndUnlock(fd: number, lock: Lock | undefined): Steps<void> {
+  const closing = yield* begin({ call: 'close', args: [fd] })
+  try {
+    if (lock !== undefined) yield* releaseLock(lock)
+  } finally {
+    yield* settle(closing)
+  }
+}
+
+/** Runs `use`; where it fails, undoes what came before it, and then the error goes on. */
+function* undoOnError<T>(use: Steps<T>, undo: () => Steps<void> | void): Steps<T> {
+  try {
+    return yield* use
+  } catch (error) {
+    yield* undo() ?? []
+    throw error
+  }
+}
+
+function* openForReading(path: PathLike, options: ResolvedOptions): Steps<OpenFile> {
+  const fd = yield* io.open(path, constants.O_RDONLY, 0)
+  return yield* undoOnError(readFile(fd, nameOf(path), options), () => io.close(fd))
+}
+
+function* readFile(fd: number, name: string, options: ResolvedOptions): Steps<OpenFile> {
+  const measuring = yield* begin({ call: 'fstat', args: [fd] })
+  const { file, start } = yield* openContainer(fd, name, options)
+  return yield* undoOnError(find(), () => file.dispose())
+
+  function* find(): Steps<OpenFile> {
+    const { size } = (yield* settle(measuring)) as Stats
+    const reader = new SegmentReader(file, fd, start)
+    if (file.geometry.kind === 'stream') return { container: file, fd, reader, state: yield* findStreamState(file, reader, size) }
+    const { state } = yield* new StateFinder(file, fd, size, options.recover).find(start)
+    return { container: file, fd, reader, state }
+  }
+}
+
+function* openContainer(fd: number, name: string, options: ResolvedOptions): Steps<{ file: ContainerFile; start: Uint8Array }> {
+  const buffer = Buffer.allocUnsafeSlow(START_SIZE)
+  const start = buffer.subarray(0, yield* readFully(fd, buffer, 0))
+  return { file: ContainerFile.open(name, options, start), start }
+}
+
+function* openForWriting(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile> {
+  const name = nameOf(path)
+  const create = (): NewFile => ContainerFile.create(name, options, options.aead, options.segmentSize)
+  // A file that will be new in any case gets its keys while the system makes it; and if it cannot have any, nothing is dropped.
+  let prepared: Outcome<NewFile> = create
+  const prepare = (): void => {
+    if (access.truncate) prepared = doNow(create)
+  }
+  const opened = yield* openLocked(path, name, access, options, prepare, () => void prepared())
+  const { fd, lock, size, isCreated } = opened
+  try {
+    const file = size === 0 ? newFile(fd, prepared(), options) : yield* editedFile(fd, name, size, options)
+    return { ...file, lock }
+  } catch (error) {
+    if (isCreated) yield* io.unlink(name)
+    yield* closeAndUnlock(fd, lock)
+    throw error
+  }
+}
+
+function newFile(fd: number, { file, keyHeader }: NewFile, { durability }: ResolvedOptions): OpenFile {
+  const reader = new SegmentReader(file, fd, new Uint8Array(0))
+  return { container: file, fd, reader, editor: Editor.create(file, fd, reader, durability === 'fsync', keyHeader) }
+}
+
+function* editedFile(fd: number, name: string, size: number, options: ResolvedOptions): Steps<OpenFile> {
+  const { file, start } = yield* openContainer(fd, name, options)
+  return yield* undoOnError(find(), () => file.dispose())
+
+  function* find(): Steps<OpenFile> {
+    if (file.geometry.kind === 'stream') {
+      const message = 'the file is a stream, which is written once: it can be read, not changed'
+      throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT', message, { path: name })
+    }
+    const reader = new SegmentReader(file, fd, start)
+    const found = yield* new StateFinder(file, fd, size, options.recover).find(start)
+    return {
+      container: file,
+      fd,
+      reader,
+      editor: yield* Editor.open(file, fd, reader, options.durability === 'fsync', found, size),
+    }
+  }
+}
+
+/** What work came to, to be asked for later: its value, or the error that it threw. */
+type Outcome<T> = () => T
+
+function doNow<T>(work: () => T): Outcome<T> {
+  try {
+    const value = work()
+    return () => value
+  } catch (error) {
+    return () => {
+      throw error
+    }
+  }
+}
+
+type NewFile = ReturnType<typeof ContainerFile.create>
+
+interface LockedFile {
+  readonly fd: number
+  readonly lock: Lock
+  readonly size: number
+  /** The file did not exist before. */
+  readonly isCreated: boolean
+}
+
+/**
+ * Opens a file for writing under its lock. To make a new file costs no more than one call's time: it is made while the lock is.
+ * Nothing is dropped before the lock is held.
+ *
+ * @param meanwhile - Work to do while the lock is being made.
+ * @param beforeTruncate - Called before what a file holds is dropped; what it throws prevents that.
+ */
+function* openLocked(
+  path: PathLike,
+  name: string,
+  access: Access,
+  { lockTimeout, mode }: ResolvedOptions,
+  meanwhile: () => void,
+  beforeTruncate: () => void,
+): Steps<LockedFile> {
+  const flags = constants.O_RDWR | constants.O_CREAT
+  const creating = yield* begin({ call: 'open', args: [path, flags | constants.O_EXCL, mode] })
+  let lock
+  try {
+    lock = yield* acquireLock(lockPath(resolve(name)), name, lockTimeout, meanwhile)
+  } catch (error) {
+    const fd = yield* settleUnlessExists(creating) // the system's own word on the file comes first
+    if (fd !== undefined) {
+      yield* io.close(fd)
+      if (!(error instanceof LockedError)) yield* io.unlink(name)
+    }
+    throw error
+  }
+  try {
+    const created = yield* settleUnlessExists(creating)
+    if (created !== undefined) return { fd: created, lock, size: 0, isCreated: true }
+    lock = yield* lockTarget(path, name, lock, lockTimeout)
+    if (access.truncate) beforeTruncate()
+    const fd = yield* io.open(path, access.truncate ? flags | constants.O_TRUNC : flags, mode)
+    const { size } = yield* undoOnError(io.fstat(fd), () => io.close(fd))
+    return { fd, lock, size, isCreated: false }
+  } catch (error) {
+    yield* releaseLock(lock)
+    throw error
+  }
+}
+
+/** @returns what was opened, or undefined where the file existed. */
+function* settleUnlessExists(creating: Background): Steps<number | undefined> {
+  try {
+    return (yield* settle(creating)) as number
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
+    throw error
+  }
+}
+
+/** Where the path is a symbolic link, changes over to the lock of the file that it leads to. */
+function* lockTarget(path: PathLike, name: string, lock: Lock, timeout: number): Steps<Lock> {
+  let target
+  try {
+    yield* io.readlink(path)
+    target = yield* io.realpath(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EINVAL' || code === 'ENOENT') return lock
+    throw error
+  }
+  const targetLock = yield* acquireLock(lockPath(target), name, timeout)
+  yield* releaseLock(lock)
+  return targetLock
+}
