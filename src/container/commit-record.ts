@@ -3,6 +3,7 @@ import { ByteReader, ByteWriter, u8 } from '../bytes/integers.js'
 import { computeHmac, deriveKey } from '../seal/kdf.js'
 import { HKDF_SHA256 } from '../seal/suites.js'
 import { RECORDS_POSITION } from './preamble.js'
+import { REDO_COUNT_MAX } from './redo-list.js'
 
 /** Where a commit's redo list lies (docs/format.md, "Redo list"). */
 export interface RedoPointer {
@@ -79,7 +80,7 @@ export function buildRecord(record: CommitRecord, slot: number, recordKey: Uint8
   return writer.put(computeHmac(HKDF_SHA256, recordKey, u8(slot), writer.bytes.subarray(0, RECORD_SIZE - MAC_SIZE))).bytes
 }
 
-/** @returns the record, or undefined if it does not authenticate in this slot. */
+/** @returns the record, or undefined if it does not authenticate in this slot, or says what no version-1 writer says. */
 export function parseRecord(bytes: Uint8Array, slot: number, recordKey: Uint8Array): CommitRecord | undefined {
   const mac = computeHmac(HKDF_SHA256, recordKey, u8(slot), bytes.subarray(0, RECORD_SIZE - MAC_SIZE))
   if (!equalBytes(mac, bytes.subarray(RECORD_SIZE - MAC_SIZE, RECORD_SIZE))) return undefined
@@ -91,7 +92,15 @@ export function parseRecord(bytes: Uint8Array, slot: number, recordKey: Uint8Arr
   const encryptionCount = reader.u64()
   const redo = { position: reader.u64(), end: reader.u64(), count: reader.u32() }
   const flags = reader.u32()
-  if (flags > FLAG_CLEAN + FLAG_APPLIED) return undefined
+  const numbers = [sequence, durableSequence, plaintextLength, growthBegan, encryptionCount, redo.position, redo.end]
+  const redoDigest = reader.bytes(32)
+  const growthDigest = reader.bytes(32)
+  const finalNonce = reader.bytes(12)
+  const finalTag = reader.bytes(16)
+  const snapshot = reader.bytes(64)
+  const isKnown = flags <= FLAG_CLEAN + FLAG_APPLIED && redo.count <= REDO_COUNT_MAX && reader.u32() === 0
+  const isBounded = numbers.every(Number.isSafeInteger)
+  if (!isKnown || !isBounded) return undefined
   return {
     sequence,
     durableSequence,
@@ -101,10 +110,10 @@ export function parseRecord(bytes: Uint8Array, slot: number, recordKey: Uint8Arr
     redo: redo.count === 0 ? undefined : redo,
     clean: (flags & FLAG_CLEAN) !== 0,
     applied: (flags & FLAG_APPLIED) !== 0,
-    redoDigest: reader.bytes(32),
-    growthDigest: reader.bytes(32),
-    finalNonce: reader.bytes(12),
-    finalTag: reader.bytes(16),
-    snapshot: reader.bytes(64),
+    redoDigest,
+    growthDigest,
+    finalNonce,
+    finalTag,
+    snapshot,
   }
 }

@@ -1,16 +1,10 @@
 import { equalBytes } from '../bytes/arrays.js'
 import { parseRecord, RECORD_COUNT, RECORD_SIZE, recordPosition, type CommitRecord } from '../container/commit-record.js'
 import { ciphertextSize, longestPlaintext, plaintextSize, segmentCount, segmentLength } from '../container/geometry.js'
-import {
-  digestDirectory,
-  directorySize,
-  GrowthDigest,
-  parseDirectory,
-  REDO_COUNT_MAX,
-  type RedoEntry,
-} from '../container/redo-list.js'
+import { digestDirectory, directorySize, GrowthDigest, parseDirectory, type RedoEntry } from '../container/redo-list.js'
 import { CorruptedFileError } from '../errors.js'
 import { decryptSegment } from '../seal/segment.js'
+import { accumulate } from '../seal/snapshot.js'
 import type { ContainerFile } from './container-file.js'
 import { readFully, type Steps } from './io.js'
 import { SegmentReader, type ReadableState } from './segment-reader.js'
@@ -93,13 +87,18 @@ export class StateFinder {
   *#loadState(record: CommitRecord, mustBeWhole: boolean): Steps<CommittedState> {
     const { geometry, schedule } = this.#file
     const length = record.plaintextLength
-    if (!(length <= longestPlaintext(geometry))) throw this.#file.damaged('a commit record is out of bounds')
+    if (length > longestPlaintext(geometry) || record.growthBegan > segmentCount(geometry, length)) {
+      throw this.#file.damaged('a commit record is out of bounds')
+    }
     const count = segmentCount(geometry, length)
     const { finalNonce: nonce, finalTag: tag } = record
     if (decryptSegment(schedule, { index: count, isFinal: true }, { nonce, ciphertext: new Uint8Array(0), tag }) === undefined) {
       throw this.#file.corrupted(count)
     }
-    const redo = record.applied ? NO_REDO : new Map((yield* this.#loadList(record)).map((entry) => [entry.index, entry]))
+    if (!record.applied && this.#size < (record.redo?.end ?? 0)) {
+      throw new CorruptedFileError('ERR_SEALFILE_TRUNCATED', 'the file ends before its redo list does', { path: this.#file.path })
+    }
+    const redo = record.applied ? NO_REDO : yield* this.#loadList(record)
     const dataEnd = this.#placedEnd(length, count, redo)
     const end = redo.size === 0 ? dataEnd : Math.max(dataEnd, record.redo!.end)
     if (this.#size < end) throw this.#file.truncated(Math.min(count - 1, this.#firstMissing()))
@@ -123,9 +122,8 @@ export class StateFinder {
   }
 
   /** Reads the directory of a record's redo list; authenticated by the record. */
-  *#loadList({ redo, redoDigest, plaintextLength }: CommitRecord): Steps<RedoEntry[]> {
-    if (redo === undefined) return []
-    if (redo.count > REDO_COUNT_MAX) throw this.#file.damaged('a redo list is out of bounds')
+  *#loadList({ redo, redoDigest, plaintextLength }: CommitRecord): Steps<ReadonlyMap<number, RedoEntry>> {
+    if (redo === undefined) return NO_REDO
     const directory = new Uint8Array(directorySize(redo.count))
     const read = yield* readFully(this.#fd, directory, redo.position)
     if (read < directory.length || !equalBytes(digestDirectory(directory), redoDigest)) {
@@ -133,10 +131,18 @@ export class StateFinder {
     }
     const entries = parseDirectory(directory)
     const { geometry } = this.#file
-    for (const { index, length } of entries) {
-      if (length !== segmentLength(geometry, plaintextLength, index)) throw this.#file.damaged('the redo list is out of bounds')
+    const count = segmentCount(geometry, plaintextLength)
+    const isWithin = ({ index, position, length }: RedoEntry): boolean =>
+      index < count &&
+      length === segmentLength(geometry, plaintextLength, index) &&
+      position >= geometry.headerSize &&
+      position + length <= redo.end
+    const byIndex = new Map(entries.map((entry) => [entry.index, entry]))
+    const directoryEnd = redo.position + directory.length
+    if (!entries.every(isWithin) || byIndex.size !== entries.length || directoryEnd > redo.end) {
+      throw this.#file.damaged('the redo list is out of bounds')
     }
-    return entries
+    return byIndex
   }
 
   /** Checks what a commit that is not known to be on disk added: the segments at their places and those in its list. */
@@ -164,17 +170,24 @@ export class StateFinder {
       throw error
     }
     const reader = new SegmentReader(this.#file, this.#fd, new Uint8Array(0))
-    for (const { index, tag } of entries) {
+    for (const { index, tag } of entries.values()) {
       if (!equalBytes((yield* reader.load(state, index)).tag, tag)) throw this.#file.damaged('a commit is not whole')
     }
     yield* reader.forget()
   }
 
-  /** Checks every segment, for an opener that wants the newest whole state. */
+  /** Checks every segment and the snapshot over all, for an opener that wants the newest whole state. */
   *#checkAll(state: CommittedState): Steps<void> {
+    const snapshotKey = this.#file.schedule.snapshotKey!
+    const accumulator = snapshotKey.contribution(state.count, state.record.finalTag)
     const reader = new SegmentReader(this.#file, this.#fd, new Uint8Array(0))
-    for (let index = 0; index < state.count; index++) yield* reader.load(state, index)
+    for (let index = 0; index < state.count; index++) {
+      accumulate(accumulator, snapshotKey.contribution(index, (yield* reader.load(state, index)).tag))
+    }
     yield* reader.forget()
+    if (!snapshotKey.verify(state.count + 1, accumulator, state.record.snapshot)) {
+      throw this.#file.damaged('the snapshot does not match: a segment was put back to an older version')
+    }
   }
 }
 

@@ -66,8 +66,8 @@ export class Editor {
   #uncommittedBytes = 0
   /** Every write since the last commit was at the end. */
   #isAppending = true
-  /** The file may be longer than its state needs. */
-  #hasTail = false
+  /** No byte of the file lies at or behind this offset. */
+  #writtenEnd = 0
 
   private constructor(file: ContainerFile, fd: number, reader: SegmentReader, isDurable: boolean, found: FoundState | undefined) {
     const state = found?.state
@@ -79,9 +79,8 @@ export class Editor {
     this.#queue = new WriteQueue(fd, () => {
       if (this.#newHeader !== undefined) this.#beginEmpty()
     })
-    const uncounted = state?.record.clean === false ? UNCOUNTED_ENCRYPTIONS : 0
-    this.#sealer = new SegmentSealer(file, (state?.record.encryptionCount ?? 0) + uncounted)
-    this.#redo = new RedoWriter(file, fd, this.#journal, this.#sealer)
+    this.#sealer = new SegmentSealer(file, found === undefined ? 0 : countEncryptions(found))
+    this.#redo = new RedoWriter(file, fd, reader, this.#journal, this.#sealer)
     this.#snapshotKey = file.schedule.snapshotKey!
     this.#accumulator = this.#snapshotKey.emptyAccumulator()
     this.#length = this.#placedLength = state?.length ?? 0
@@ -119,13 +118,8 @@ export class Editor {
     accumulate(accumulator, editor.#snapshotKey.contribution(state.count, tag))
     editor.#accumulator = accumulator
     editor.#final = { count: state.count, nonce, tag }
-    editor.#hasTail = size > state.end
-    if (!state.record.clean || found.fellBack) {
-      // A writer died here. What it left behind the state must not be taken for what comes to lie there, and what it
-      // applied must not be lost once the list is written over.
-      if (found.fellBack) yield* io.ftruncate(fd, state.end)
-      yield* editor.#journal.barrier()
-    }
+    editor.#writtenEnd = size
+    if (!state.record.clean || size > editor.#journal.neededEnd || staleSlots(found).length > 0) yield* editor.#clearRemains(found)
     return editor
   }
 
@@ -172,7 +166,7 @@ export class Editor {
     const tail = this.#dirty.get(this.#placedCount)
     const hasMore = this.#placedTags.length > 0 || this.#dirty.size > 1
     if (tail !== undefined && !(leaveTail && this.#isAppending && hasMore)) {
-      yield* this.#makeRoom(this.#placedCount, tail.length)
+      yield* this.#makeRoom()
       this.#place(this.#placedCount, tail.buffer.subarray(0, tail.length))
     }
     const length = this.#dirty.has(this.#placedCount) ? this.#placedCount * geometry.segmentSize : this.#length
@@ -190,6 +184,7 @@ export class Editor {
       yield* this.#journal.commit(content, state, clean)
     }
     yield* this.#queue.drain()
+    this.#writtenEnd = Math.max(this.#writtenEnd, state.end)
     this.#final = final
     this.#accumulator = accumulator
     this.#placedTags = []
@@ -198,13 +193,16 @@ export class Editor {
     this.#isAppending = true
     yield* this.#reader.forget()
     if (this.#isDurable) yield* this.#journal.barrier()
-    if (this.#redo.isListLarge) yield* this.#apply()
+    if (this.#redo.isListLarge) yield* this.#redo.apply()
   }
 
   /** Commits, and waits until the commit is on disk. */
   *sync(): Steps<void> {
     yield* this.commit()
-    if (!this.#journal.isLiveDurable) yield* this.#journal.barrier()
+    if (this.#journal.isLiveDurable) return
+    // A clean record that no other calls durable may be written over by a later writer; an unclean one is made durable first.
+    if (this.#journal.live?.record.clean === true) yield* this.#journal.recommit(false)
+    yield* this.#journal.barrier()
   }
 
   /** Commits for the last time, and marks the file as closed; where commits wait for the disk, only once it has the last one. */
@@ -212,10 +210,8 @@ export class Editor {
     yield* this.commit({ clean: !this.#isDurable })
     const { live } = this.#journal
     if (live === undefined) return
-    if (this.#hasTail && this.#journal.pinned().length === 0) yield* io.ftruncate(this.#fd, live.end)
-    if (live.record.clean) return
-    const redo = live.redo.size === 0 ? undefined : live.record.redo
-    yield* this.#journal.commit({ ...live.record, redo, applied: false }, live, true)
+    if (this.#writtenEnd > this.#journal.neededEnd) yield* io.ftruncate(this.#fd, this.#journal.neededEnd)
+    if (!live.record.clean) yield* this.#journal.recommit(true)
   }
 
   *#writePieces(data: Uint8Array, start: number): Steps<void> {
@@ -225,7 +221,7 @@ export class Editor {
       const offset = position - index * segmentSize
       const piece = data.subarray(position - start, position - start + segmentSize - offset)
       const isNext = index === this.#placedCount
-      if (isNext) yield* this.#makeRoom(index, segmentSize)
+      if (isNext) yield* this.#makeRoom()
       if (isNext && piece.length === segmentSize) this.#place(index, piece)
       else this.#change(yield* this.#dirtySegment(index, offset === 0 ? piece.length : 0), index, offset, piece)
       position += piece.length
@@ -278,9 +274,9 @@ export class Editor {
 
   /** A state in which segment `index`, which is not dirty, can be read from the file. */
   *#presentState(index: number): Steps<ReadableState> {
+    if (!this.#queue.isEmpty) yield* this.#queue.drain()
     const { live } = this.#journal
     if (live !== undefined && index < live.count) return live
-    yield* this.#queue.drain()
     return { length: this.#placedLength, count: this.#placedCount, redo: new Map() }
   }
 
@@ -295,11 +291,26 @@ export class Editor {
     return tag
   }
 
-  /** Sees to it that nothing lies at the next segment's place that a state needs: redo lists lie behind the data. */
-  *#makeRoom(index: number, length: number): Steps<void> {
-    const { geometry } = this.#file
-    const end = segmentPosition(geometry, index) + length + geometry.segmentOverhead
-    if (this.#journal.pinned().some(({ start }) => start < end)) yield* this.#apply()
+  /**
+   * Applies pending redo lists before a new segment is placed: they lie behind the data, in its way. Even where there is room for
+   * it before a list none is placed, so that what a dead writer left behind the data can always be cut off.
+   */
+  *#makeRoom(): Steps<void> {
+    if (this.#journal.pinned().length > 0) yield* this.#redo.apply()
+  }
+
+  /**
+   * Where a writer died, takes away what is no part of the state: records that were torn or passed over, and what lies behind the
+   * state, such as segments of a commit that was never made, which would pass for later ones in their places if those were lost.
+   * First the state itself must be on disk, and in the end that all this is gone.
+   */
+  *#clearRemains(found: FoundState): Steps<void> {
+    yield* this.#journal.barrier()
+    const stale = staleSlots(found)
+    const hasTail = this.#writtenEnd > this.#journal.neededEnd
+    if (stale.length > 0) yield* this.#journal.supersede(stale)
+    if (hasTail) yield* io.ftruncate(this.#fd, this.#journal.neededEnd)
+    if (stale.length > 0 || hasTail) yield* this.#journal.barrier()
   }
 
   /** Encrypts the next segment, and queues it for its place. Its plaintext is not needed any more. */
@@ -369,9 +380,15 @@ export class Editor {
     bytes.set(this.#journal.firstRecords(content, state, keySize, clean), keySize)
     this.#newHeader = undefined
   }
+}
 
-  *#apply(): Steps<void> {
-    this.#hasTail = true
-    yield* this.#redo.apply(this.#reader)
-  }
+/** The slots whose record was torn, or newer than the one that counts. */
+function staleSlots({ state, slots }: FoundState): number[] {
+  return [0, 1, 2].filter((slot) => (slots[slot]?.sequence ?? Infinity) > state.record.sequence)
+}
+
+/** How many segments were encrypted before, as far as the records tell. */
+function countEncryptions({ state, slots, fellBack }: FoundState): number {
+  const counted = Math.max(...slots.map((record) => record?.encryptionCount ?? 0))
+  return state.record.clean && !fellBack ? counted : counted + UNCOUNTED_ENCRYPTIONS
 }

@@ -44,7 +44,7 @@ export class EncryptedFileSync implements Disposable {
       },
       commit: () => {
         try {
-          this.#run(session.commit())
+          this.#run(session.commit(true))
         } catch {
           // It shows again in the next call that writes, syncs or closes.
         }

@@ -1,5 +1,4 @@
 import type { Stats } from 'node:fs'
-import { invalidArgType } from '../argument-errors.js'
 import {
   checkContent,
   checkContentOptions,
@@ -56,6 +55,7 @@ export class EncryptedFile implements AsyncDisposable {
   readonly #runner: AsyncRunner
   readonly #isBinary: boolean
   readonly #timer: CommitTimer | undefined
+  readonly #unfinished = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
 
   private constructor(session: Session, runner: AsyncRunner, access: Access, commitInterval: number) {
@@ -68,7 +68,7 @@ export class EncryptedFile implements AsyncDisposable {
         return session.isDirty
       },
       // An error shows again in the next call that writes, syncs or closes.
-      commit: () => void runner.run(() => session.commit()).catch(() => undefined),
+      commit: () => void runner.run(() => session.commit(true)).catch(() => undefined),
       finish: () => {
         runner.finishSync()
         runSync(nodeDisk, session.finish())
@@ -167,6 +167,7 @@ export class EncryptedFile implements AsyncDisposable {
   ): Promise<string>
   async readFile(options?: unknown): Promise<Buffer | string> {
     const { encoding, signal } = checkReadFileOptions(options, this.#isBinary)
+    checkAborted(signal)
     const content = await this.#runner.run(() => this.#session.readToEnd(signal))
     return encoding === undefined ? content : content.toString(encoding)
   }
@@ -178,11 +179,13 @@ export class EncryptedFile implements AsyncDisposable {
    */
   async writeFile(data: Content | Pieces, options?: BufferEncoding | ContentOptions | null): Promise<void> {
     const { encoding, signal } = checkContentOptions(options)
-    for await (const piece of piecesOf(data)) {
-      checkAborted(signal)
+    checkAborted(signal)
+    const write = (piece: unknown): Promise<number> => {
       const content = checkContent(piece, encoding, this.#isBinary)
-      await this.#runner.run(() => this.#session.write(content, null))
+      return this.#runner.run(() => this.#session.write(content, null))
     }
+    if (isIterable(data)) await this.#finishFirst(writePieces(data, write, signal))
+    else await write(data)
   }
 
   /** The same as {@link EncryptedFile.writeFile}, as with Node's FileHandle. */
@@ -211,8 +214,23 @@ export class EncryptedFile implements AsyncDisposable {
    * @throws what the last commit threw; the file is closed all the same.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#runner.run(() => this.#session.close()).finally(() => this.#timer?.stop())
+    this.#closing ??= this.#close().finally(() => this.#timer?.stop())
     return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    while (this.#unfinished.size > 0) await Promise.allSettled(this.#unfinished)
+    await this.#runner.run(() => this.#session.close())
+  }
+
+  /** Work in several operations, to be done before the handle closes. */
+  async #finishFirst(work: Promise<void>): Promise<void> {
+    this.#unfinished.add(work)
+    try {
+      await work
+    } finally {
+      this.#unfinished.delete(work)
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -220,8 +238,18 @@ export class EncryptedFile implements AsyncDisposable {
   }
 }
 
-function piecesOf(data: Content | Pieces): Pieces {
-  if (typeof data === 'string' || ArrayBuffer.isView(data)) return [data]
-  if (typeof data === 'object' && (Symbol.iterator in data || Symbol.asyncIterator in data)) return data
-  throw invalidArgType('data', 'of type string or an instance of Buffer, TypedArray, DataView, or an iterable', data)
+function isIterable(data: Content | Pieces): data is Pieces {
+  if (typeof data !== 'object' || (data as unknown) === null || ArrayBuffer.isView(data)) return false
+  return Symbol.iterator in data || Symbol.asyncIterator in data
+}
+
+async function writePieces(
+  pieces: Pieces,
+  write: (piece: Content) => Promise<number>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for await (const piece of pieces) {
+    checkAborted(signal)
+    await write(piece)
+  }
 }

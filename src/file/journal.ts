@@ -2,6 +2,7 @@ import { buildRecord, RECORD_COUNT, recordPosition, type CommitRecord } from '..
 import { ciphertextSize } from '../container/geometry.js'
 import { directorySize } from '../container/redo-list.js'
 import { concatBytes } from '../bytes/arrays.js'
+import { LimitError } from '../errors.js'
 import type { CommittedState, FoundState } from './committed-state.js'
 import type { ContainerFile } from './container-file.js'
 import { io, writeFully, type Steps } from './io.js'
@@ -25,6 +26,8 @@ export class Journal {
   /** The state that the newest record describes. */
   #live: CommittedState | undefined
   #liveSlot = 0
+  /** Whether each slot holds a whole record. */
+  readonly #isValid = [true, true, true]
   /** The newest commit that is known to be on disk, and which slot holds it. */
   #durable: { readonly sequence: number; readonly slot: number } | undefined
   /** Where the redo list lies of a durable commit that is not the live one. */
@@ -40,8 +43,9 @@ export class Journal {
     if (found === undefined) return
     this.#live = found.state
     this.#liveSlot = found.slot
-    this.#sequence = Math.max(...found.slots.map((record) => record?.sequence ?? 0))
+    this.#sequence = Math.max(...found.slots.map((record) => record?.sequence ?? 0), found.durableSequence)
     for (const [slot, record] of found.slots.entries()) {
+      this.#isValid[slot] = record !== undefined
       if (record === undefined || record.sequence > found.durableSequence) continue
       if (record.sequence > (this.#durable?.sequence ?? 0)) {
         this.#durable = { sequence: record.sequence, slot }
@@ -70,6 +74,11 @@ export class Journal {
     return extents
   }
 
+  /** Where the file could be cut without a loss: behind all that the live and the durable commit need. */
+  get neededEnd(): number {
+    return Math.max(this.#live?.end ?? 0, this.#durableList?.end ?? 0)
+  }
+
   /** After a barrier has failed nobody knows what is on disk, and no commit would be worth its name. @throws what the barrier threw. */
   checkUsable(): void {
     if (this.#failure !== undefined) throw this.#failure.error
@@ -95,12 +104,28 @@ export class Journal {
    */
   *commit(content: CommitContent, state: Omit<CommittedState, 'record'>, clean: boolean): Steps<void> {
     const record = this.#nextRecord(content, clean)
-    const spare = [0, 1, 2].find((slot) => slot !== this.#liveSlot && slot !== this.#durable?.slot)!
+    const spare = this.#findSpare()
     const slots = clean ? [spare, ...[0, 1, 2].filter((slot) => slot !== spare && slot !== this.#durable?.slot)] : [spare]
     for (const slot of slots) {
-      yield* writeFully(this.#fd, [buildRecord(record, slot, this.#file.recordKey.expose())], recordPosition(slot))
+      yield* this.#write(record, slot)
       if (slot === spare) this.#adopt(record, state, slot)
     }
+  }
+
+  /** Commits the live state once more, closed or open. */
+  *recommit(clean: boolean): Steps<void> {
+    if (this.#live !== undefined) yield* this.commit(contentOf(this.#live), this.#live, clean)
+  }
+
+  /**
+   * Writes the live state over records that an opener found torn or passed over, so that none of them can count again, and no
+   * second one can be torn, when what is written from now on should be lost.
+   */
+  *supersede(stale: readonly number[]): Steps<void> {
+    const live = this.#live!
+    const record = this.#nextRecord(contentOf(live), false)
+    for (const slot of stale) yield* this.#write(record, slot)
+    this.#adopt(record, live, stale[0]!)
   }
 
   /** The records of a new file's first commit, which fills all slots. @returns what lies between the key slots and segment 0. */
@@ -111,7 +136,22 @@ export class Journal {
     return concatBytes(new Uint8Array(recordPosition(0) - keyHeaderSize), ...slots)
   }
 
+  *#write(record: CommitRecord, slot: number): Steps<void> {
+    this.#isValid[slot] = false
+    yield* writeFully(this.#fd, [buildRecord(record, slot, this.#file.recordKey.expose())], recordPosition(slot))
+    this.#isValid[slot] = true
+  }
+
+  /** A slot that holds neither the live record nor the durable one; a damaged one first, because no second may join it. */
+  #findSpare(): number {
+    const free = [0, 1, 2].filter((slot) => slot !== this.#liveSlot && slot !== this.#durable?.slot)
+    return free.find((slot) => !this.#isValid[slot]) ?? free[0]!
+  }
+
   #nextRecord(content: CommitContent, clean: boolean): CommitRecord {
+    if (this.#sequence >= Number.MAX_SAFE_INTEGER) {
+      throw new LimitError('the file holds as many commits as it can: copy it to a new one', { path: this.#file.path })
+    }
     return { ...content, sequence: ++this.#sequence, durableSequence: this.#durable?.sequence ?? 0, clean }
   }
 
@@ -124,6 +164,11 @@ export class Journal {
     this.#live = { ...state, record }
     this.#liveSlot = slot
   }
+}
+
+/** What a record of the same state says. */
+function contentOf({ record, redo }: CommittedState): CommitContent {
+  return { ...record, redo: redo.size === 0 ? undefined : record.redo, applied: false }
 }
 
 /** Finds the first place for `size` bytes at or behind `from` that touches none of `pinned`. */

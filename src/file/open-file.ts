@@ -160,10 +160,11 @@ function* openLocked(
   path: PathLike,
   name: string,
   access: Access,
-  { lockTimeout, mode }: ResolvedOptions,
+  options: ResolvedOptions,
   meanwhile: () => void,
   beforeTruncate: () => void,
 ): Steps<LockedFile> {
+  const { lockTimeout, mode } = options
   const flags = constants.O_RDWR | constants.O_CREAT
   const creating = yield* begin({ call: 'open', args: [path, flags | constants.O_EXCL, mode] })
   let lock
@@ -180,7 +181,7 @@ function* openLocked(
   try {
     const created = yield* settleUnlessExists(creating)
     if (created !== undefined) return { fd: created, lock, size: 0, isCreated: true }
-    lock = yield* lockTarget(path, name, lock, lockTimeout)
+    lock = yield* lockTarget(path, name, lock, options)
     if (access.truncate) beforeTruncate()
     const fd = yield* io.open(path, access.truncate ? flags | constants.O_TRUNC : flags, mode)
     const { size } = yield* undoOnError(io.fstat(fd), () => io.close(fd))
@@ -202,17 +203,26 @@ function* settleUnlessExists(creating: Background): Steps<number | undefined> {
 }
 
 /** Where the path is a symbolic link, changes over to the lock of the file that it leads to. */
-function* lockTarget(path: PathLike, name: string, lock: Lock, timeout: number): Steps<Lock> {
-  let target
+function* lockTarget(path: PathLike, name: string, lock: Lock, { lockTimeout, mode }: ResolvedOptions): Steps<Lock> {
   try {
     yield* io.readlink(path)
-    target = yield* io.realpath(path)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EINVAL' || code === 'ENOENT') return lock
     throw error
   }
-  const targetLock = yield* acquireLock(lockPath(target), name, timeout)
+  const targetLock = yield* acquireLock(lockPath(yield* resolveLink(path, mode)), name, lockTimeout)
   yield* releaseLock(lock)
   return targetLock
+}
+
+function* resolveLink(path: PathLike, mode: number): Steps<string> {
+  try {
+    return yield* io.realpath(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  // The file is yet to be made: only then is there a name under which it can be locked.
+  yield* io.close(yield* io.open(path, constants.O_RDWR | constants.O_CREAT, mode))
+  return yield* io.realpath(path)
 }

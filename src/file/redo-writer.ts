@@ -39,11 +39,13 @@ const LARGE_LIST_COUNT = 1_024
 export class RedoWriter {
   readonly #file: ContainerFile
   readonly #fd: number
+  readonly #reader: SegmentReader
   readonly #journal: Journal
   readonly #sealer: SegmentSealer
   readonly #snapshotKey: SnapshotKey
 
-  constructor(file: ContainerFile, fd: number, journal: Journal, sealer: SegmentSealer) {
+  constructor(file: ContainerFile, fd: number, reader: SegmentReader, journal: Journal, sealer: SegmentSealer) {
+    this.#reader = reader
     this.#file = file
     this.#fd = fd
     this.#journal = journal
@@ -57,6 +59,7 @@ export class RedoWriter {
    * @param length - Plaintext bytes of the state that the list belongs to.
    */
   *write(replacements: ReadonlyMap<number, Replacement>, length: number): Steps<RedoList> {
+    if (this.#isInTheWay(replacements, length)) yield* this.apply()
     const { live } = this.#journal
     const entries = new Map(live?.redo)
     const change = this.#snapshotKey.emptyAccumulator()
@@ -94,13 +97,13 @@ export class RedoWriter {
    * Copies the live commit's list to the segments' places, in a commit of its own. Between two barriers: before the first, the
    * list may not be on disk yet; until the second, the list is still needed (R2).
    */
-  *apply(reader: SegmentReader): Steps<void> {
+  *apply(): Steps<void> {
     yield* this.#journal.barrier()
     const { live } = this.#journal
     if (live === undefined || live.redo.size === 0) return
     const { geometry } = this.#file
     for (const entry of live.redo.values()) {
-      const { nonce, ciphertext, tag } = yield* reader.loadListed(entry)
+      const { nonce, ciphertext, tag } = yield* this.#reader.loadListed(entry)
       yield* writeFully(this.#fd, [nonce, ciphertext, tag], segmentPosition(geometry, entry.index))
     }
     const { length, count } = live
@@ -114,7 +117,14 @@ export class RedoWriter {
     const state = { length, count, redo: new Map<number, RedoEntry>(), end: ciphertextSize(geometry, length) }
     yield* this.#journal.commit(content, state, false)
     yield* this.#journal.barrier()
-    yield* reader.forget()
+    yield* this.#reader.forget()
+  }
+
+  /** A short last segment that grows may come to lie over pending ones, and would be copied over them when the list is applied. */
+  #isInTheWay(replacements: ReadonlyMap<number, Replacement>, length: number): boolean {
+    const dataEnd = ciphertextSize(this.#file.geometry, length)
+    const pending = [...(this.#journal.live?.redo.values() ?? [])]
+    return pending.some(({ index, position }) => position < dataEnd && !replacements.has(index))
   }
 
   #findPlace(replacements: ReadonlyMap<number, Replacement>, length: number): number {

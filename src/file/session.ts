@@ -99,9 +99,13 @@ export class Session {
     return data.length
   }
 
-  /** Makes what was written the file's state. */
-  *commit(): Steps<void> {
-    if (this.isDirty) yield* this.#file.editor!.commit({ leaveTail: true })
+  /**
+   * Makes what was written the file's state.
+   *
+   * @param leaveTail - While more is being appended, its last, incomplete segment may wait.
+   */
+  *commit(leaveTail = false): Steps<void> {
+    if (this.isDirty) yield* this.#file.editor!.commit({ leaveTail })
   }
 
   /** Commits, and waits until the disk has it. */

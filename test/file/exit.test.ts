@@ -1,0 +1,148 @@
+import { readdirSync } from 'node:fs'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { bundleLibrary } from '../support/bundled-library.js'
+import { KEY, PURPOSE, readEncrypted } from '../support/encrypted-files.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+
+const inFolder = temporaryFolder()
+let run: Awaited<ReturnType<typeof bundleLibrary>>
+
+beforeAll(async () => {
+  run = await bundleLibrary()
+})
+
+/** What the scripts begin with: `open` and `openSync` of the file whose path is the first argument. */
+const PRELUDE = `
+const keyManager = sealfile.KeyManager.fromKey(Buffer.from('${Buffer.from(KEY).toString('hex')}', 'hex'))
+const options = { keyManager, purpose: '${PURPOSE}', segmentSize: 4_096, commitInterval: 2 ** 31 - 1 }
+const path = process.argv[1]
+const open = (flags = 'w') => sealfile.EncryptedFile.open(path, flags, options)
+const openSync = (flags = 'w') => sealfile.EncryptedFile.openSync(path, flags, options)
+`
+
+let count = 0
+
+/** Runs a script in a process of its own. */
+function runScript(script: string): { readonly path: string; readonly status: number | null; readonly stderr: string } {
+  const path = inFolder(`file-${count++}`)
+  const { status, stderr } = run(PRELUDE + script, path)
+  return { path, status, stderr }
+}
+
+describe('a process that exits without closing leaves what was written, and no lock', () => {
+  test.each<[string, string, number]>([
+    ['at the end of its work', `const file = await open(); await file.write('text')`, 0],
+    ['by process.exit', `const file = await open(); await file.write('text'); process.exit(3)`, 3],
+    ['by process.exit, with a call still going on', `const file = await open(); void file.write('text'); process.exit(3)`, 3],
+    [
+      'by process.exit, with many calls waiting',
+      `const file = await open(); for (const c of 'text') void file.write(c); process.exit(3)`,
+      3,
+    ],
+    ['by an error that nobody catches', `const file = await open(); await file.write('text'); throw new Error('no')`, 1],
+    [
+      'by a rejection that nobody handles',
+      `const file = await open(); await file.write('text'); void Promise.reject(new Error('no')); await new Promise((resolve) => setTimeout(resolve, 1_000))`,
+      1,
+    ],
+    ['with a handle that does not wait', `openSync().write('text')`, 0],
+    ['with a handle that does not wait, by process.exit', `openSync().write('text'); process.exit(3)`, 3],
+    ['with a handle that does not wait, by an error', `openSync().write('text'); throw new Error('no')`, 1],
+    ['while it closes', `const file = await open(); void file.write('text'); void file.close(); process.exit(3)`, 3],
+    ['while it syncs', `const file = await open(); await file.write('text'); void file.sync(); process.exit(3)`, 3],
+    ['after a commit', `const file = await open(); await file.write('te'); await file.sync(); await file.write('xt')`, 0],
+  ])('%s', (_, script, expected) => {
+    const { path, status, stderr } = runScript(script)
+    expect(status, stderr).toBe(expected)
+    expect(readEncrypted(path).toString()).toBe('text')
+    expect(readdirSync(inFolder('.')).filter((name) => name.includes('lock'))).toEqual([])
+  })
+
+  test('from many handles at once, async and sync', () => {
+    const { path, status, stderr } = runScript(`
+      for (let i = 0; i < 5; i++) {
+        const file = await sealfile.EncryptedFile.open(path + '-async-' + i, 'w', options)
+        void file.write('text ' + i)
+        sealfile.EncryptedFile.openSync(path + '-sync-' + i, 'w', options).write('text ' + i)
+      }
+      process.exit(0)
+    `)
+    expect(status, stderr).toBe(0)
+    for (let i = 0; i < 5; i++) {
+      for (const kind of ['async', 'sync']) expect(readEncrypted(`${path}-${kind}-${i}`).toString()).toBe(`text ${i}`)
+    }
+  })
+
+  test('also what a listener of its exit writes', () => {
+    const { path, status, stderr } = runScript(`
+      const file = openSync()
+      file.write('te')
+      process.on('exit', () => file.write('xt'))
+      process.exit(0)
+    `)
+    expect(status, stderr).toBe(0)
+    expect(readEncrypted(path).toString()).toBe('text')
+  })
+
+  test('also where one of the handles fails', () => {
+    const { path, status, stderr } = runScript(`
+      const broken = await sealfile.EncryptedFile.open(path + '-broken', 'w', options)
+      await broken.write('x')
+      const { closeSync } = await import('node:fs')
+      closeSync(broken.fd)
+      const file = await open()
+      await file.write('text')
+      process.exit(0)
+    `)
+    expect(status, stderr).toBe(0)
+    expect(readEncrypted(path).toString()).toBe('text')
+  })
+})
+
+describe('an open handle', () => {
+  test('does not keep a process alive', () => {
+    const { path, status, stderr } = runScript(`
+      options.commitInterval = 60_000
+      const file = await open()
+      await file.write('text')
+    `)
+    expect(status, stderr).toBe(0)
+    expect(readEncrypted(path).toString()).toBe('text')
+  })
+
+  test('of a process that was killed is committed but for the last moment, and its lock is taken over', () => {
+    const { path, status } = runScript(`
+      options.commitInterval = 1
+      const file = await open()
+      await file.write('text')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      await file.sync()
+      await file.write(' that is lost')
+      process.kill(process.pid, 'SIGKILL')
+      await new Promise(() => undefined)
+    `)
+    expect(status).toBe(null)
+    expect(readEncrypted(path).toString()).toMatch(/^text( that is lost)?$/)
+    const next = run(`${PRELUDE}const file = await open('a'); await file.write('!'); await file.close()`, path)
+    expect(next.status, next.stderr).toBe(0)
+    expect(readEncrypted(path).toString()).toMatch(/^text( that is lost)?!$/)
+    expect(readdirSync(inFolder('.')).filter((name) => name.includes('lock'))).toEqual([])
+  })
+})
+
+test('two processes do not write one file at the same time', () => {
+  const { path, status, stderr } = runScript(`
+    import { spawnSync } from 'node:child_process'
+    const file = await open()
+    await file.write('text')
+    await file.sync()
+    const script = process.execArgv.at(-1)
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', script.slice(0, script.indexOf('import { spawnSync }')) +
+      "try { openSync('a') } catch (error) { process.exitCode = error.code === 'ERR_SEALFILE_LOCKED' ? 7 : 8 }", path])
+    await file.write('!')
+    await file.close()
+    process.exitCode = child.status
+  `)
+  expect(status, stderr).toBe(7)
+  expect(readEncrypted(path).toString()).toBe('text!')
+})
