@@ -20,33 +20,35 @@ GARBAGE = "garbage"
 
 # Each rule, and what is done without it.
 RULES = {
-    "barrier before apply": "R2: homes are overwritten before the list is known to be on disk",
-    "barrier after apply": "R2: the applied record may still be lost when the next one is written",
     "growth digest": "R1: the opener does not check what a commit added at its place",
     "list digest": "R1: any whole directory at the list's place is believed",
     "check bodies": "R1: the opener does not check the bodies of a commit's list",
-    "check applied": "the opener does not compare the homes with the directory of an applied list",
-    "avoid live list": "a new list may lie over the one of the live record",
-    "avoid durable list": "a new list may lie over the one of the newest durable record",
-    "apply before growing over": "a new segment may lie over a list that is needed",
-    "carry over": "entries that the growing last segment would cover when it is applied stay where they are",
-    "barrier on open": "an opener for writing goes on from an unclean record that may not be on disk",
-    "cut on fallback": "what a passed-over commit left behind the chosen state stays there",
-    "cut on open": "what a dead writer left behind a state without a list, and in no commit, stays there",
-    "barrier before cut": "the opener cuts before the chosen state is known to be on disk",
-    "barrier after cut": "the opener does not wait until the cut is on disk",
-    "place once": "an uncommitted segment that was placed already is placed again when it is rewritten",
+    "check applied": "R1: the opener does not compare the homes with the directory of an applied list",
+    "check clean list": "the bodies of a clean record's list are not checked",
+    "copies add nothing": "a record that repeats a state also repeats which growth is to be checked",
+    "barrier before apply": "R2: homes are overwritten before the list is known to be on disk",
+    "barrier after apply": "R2: the applied record may still be lost when the list's place is written or cut",
+    "barrier before shrink": "R3: the file is cut before the shorter state is on disk",
+    "barrier after shrink": "R3: cut places are written again before the cut is on disk",
+    "barrier before close": "R3: a file is closed clean before its cut is on disk",
     "spare the durable": "R4: a new record may replace the newest durable one",
     "spare the live": "R4: a new record may replace the live one",
-    "clean fills slots": "a clean record is written to one slot only",
+    "place once": "R6: an uncommitted segment that was placed already is placed again when it is rewritten",
+    "avoid live list": "a new list may lie over the one of the live record",
+    "avoid durable list": "a new list may lie over the one of the newest durable record",
+    "apply in the way": "a new segment may lie over a list that is needed",
+    "apply before placing": "lists are applied only where a new segment would lie over them, not before every one",
+    "apply if covered": "listed segments stay where the growing last segment will cover them when it is applied",
+    "barrier on open": "R7: a writer goes on from an unclean record, or clears what a dead one left, before the state is on disk",
+    "cut on open": "R7: what a dead writer left behind the state stays there",
+    "supersede": "R7: torn and passed-over records stay as they are",
+    "torn one first": "R7: a passed-over record is written over before the one over the torn record is on disk",
+    "barrier after clearing": "R7: a writer goes on before what was left is known to be gone",
+    "torn spare first": "a new record leaves a torn one where it is, if it can choose",
     "sync before clean": "close with sync writes the clean record first, and waits then",
-    "sync needs unclean": "sync waits for a clean record without writing one that its next opener must wait for",
-    "close syncs commits": "close with sync waits only if something is not committed",
-    "cut when unpinned": "close cuts behind the state though a list there is still needed",
-    "check clean list": "the bodies of a clean record's list are not checked",
-    "repair slot": "an opener for writing leaves an invalid record as it is",
-    "barrier before shrink": "R3: the file is cut before the shorter state is on disk",
-    "barrier after shrink": "R3: cut places are written again, or the file closed clean, before the cut is on disk",
+    "sync makes unclean": "sync only waits where the live record is clean, or does nothing once a barrier has made it durable",
+    "close keeps lists": "close cuts behind the state, though the newest durable one has a list there",
+    "clean fills slots": "a clean record is written to one slot only",
 }
 
 
@@ -95,7 +97,7 @@ class Disk:
         ops = [op for op in self.pending if rnd.random() < p]
         if rnd.random() < 0.7: rnd.shuffle(ops)
         for op in ops:
-            if rnd.random() < 0.15:
+            if rnd.random() < 0.2:
                 if op[0] == "write": op = ("write", {k: v for k, v in op[1].items() if rnd.random() < p})
                 elif op[0] == "record" and not self.torn: self.torn, op = True, ("record", op[1], GARBAGE)
             image.apply(op)
@@ -124,6 +126,7 @@ class World:
         self.parent, self.synced, self.lost, self.power = {}, None, set(), False   # parent: content -> the one it came from
     def has(self, rule): return self.rules[rule]
     def fresh(self): self.versions += 1; return self.versions
+    def new_content(self, parent): self.contents += 1; self.parent[self.contents] = parent; return self.contents
     def promise(self, record): self.synced = record; self.log(f"    promised: {record.seq}")
     def descends(self, content, ancestor):
         while content is not None and content != ancestor: content = self.parent[content]
@@ -214,118 +217,133 @@ class World:
 
 class Session:
     """A writer: from the creation or opening of the file to its end."""
-    def __init__(self, world, sync):
-        self.w, self.d, self.sync_mode = world, world.disk, sync
+    def __init__(self, world, durable):
+        self.w, self.d, self.is_durable = world, world.disk, durable                # is_durable: every commit waits for the disk
         self.live, self.redo, self.slot, self.durable, self.durable_list, self.seq = None, {}, 0, None, None, 0
         self.dirty, self.placed, self.placed_length, self.added, self.length = {}, [], 0, [], 0
-        self.uncommitted, self.has_tail, self.cut_pending, self.changed, self.unsynced = 0, False, False, False, False
+        self.uncommitted, self.written_end, self.cut_pending, self.changed = 0, 0, False, False
     def has(self, rule): return self.w.has(rule)
 
     def create(self):
-        self.changed = self.unsynced = True; self.seq = 1; self.w.contents += 1; self.w.parent[self.w.contents] = None
-        self.live = Record(seq=1, durable_seq=0, clean=False, applied=False, length=0, versions=(), began=0, pointer=None, content=self.w.contents)
+        self.changed, self.seq, content = True, 1, self.w.new_content(None)
+        self.live = Record(seq=1, durable_seq=0, clean=False, applied=False, length=0, versions=(), began=0, pointer=None, content=content)
         self.w.log("  create")
-        self.d.image.records = [GARBAGE, GARBAGE, GARBAGE]
         for k in range(3): self.d.call(("record", k, self.live))
-        return self
+        if self.is_durable: self.barrier(); self.w.promise(self.live)
 
     def open(self):
         record, entries, known = self.w.find(); slots = self.d.image.records
-        self.live, self.redo, self.slot = record, dict(entries), slots.index(record)
-        self.seq = max(r.seq for r in slots if r != GARBAGE)
+        self.live, self.redo, self.slot = record, entries, slots.index(record)
+        self.seq = max(known, *(r.seq for r in slots if r != GARBAGE))
         for k, r in enumerate(slots):
             if r == GARBAGE or r.seq > known or r.seq <= (self.durable or (0, 0))[0]: continue
             self.durable = (r.seq, k)
             self.durable_list = (r.length, r.pointer[2]) if r.pointer and not r.applied and r.seq != record.seq else None
         self.placed, self.placed_length, self.length = list(record.versions), record.length, record.length
-        end = self.end(record); self.has_tail = self.d.image.size > end
-        fell_back = record.seq < self.seq
-        self.w.log(f"  open {record.seq} of {[r if r == GARBAGE else r.seq for r in slots]}, durable {self.durable}, list {self.redo}, end {end} of {self.d.image.size}")
-        cut = (self.has("cut on fallback") and fell_back and not record.clean) or (self.has("cut on open") and self.has_tail and not self.redo)
-        invalid = slots.index(GARBAGE) if GARBAGE in slots and self.has("repair slot") else None
-        if invalid is not None: self.d.call(("record", invalid, record))
-        if (not record.clean and self.has("barrier on open") and (not cut or self.has("barrier before cut"))) or invalid is not None: self.barrier()
-        if cut:
-            self.w.log(f"    cut to {end}"); self.d.call(("cut", end)); self.has_tail = False
-            if self.has("barrier after cut"): self.barrier()
-        return self
+        self.written_end = self.d.image.size
+        self.w.log(f"  open {record.seq} of {[r if r == GARBAGE else r.seq for r in slots]}, durable {self.durable}, list {self.redo}, "
+                   f"needs {self.needed_end()} of {self.written_end}")
+        stale = [k for k, r in enumerate(slots) if r == GARBAGE or r.seq > record.seq]
+        if record.clean and self.written_end <= self.needed_end() and not stale: return
+        if self.has("barrier on open"): self.barrier()
+        cut = self.has("cut on open") and self.written_end > self.needed_end()
+        if not self.has("supersede"): stale = []
+        torn = [k for k in stale if slots[k] == GARBAGE]
+        if stale: self.supersede(torn, stale)
+        if cut: self.cut(self.needed_end())
+        if (stale or cut) and self.has("barrier after clearing"): self.barrier()
 
     # The journal ------------------------------------------------------------------------------------------------------------
-    def end(self, record): return max(record.length, record.pointer[2] if record.pointer and not record.applied else 0)
+    def end(self): return max(self.live.length, self.live.pointer[2] if self.redo else 0)
+    def needed_end(self): return max(self.end(), self.durable_list[1] if self.durable_list else 0)
     def pinned(self):
         pins = [self.durable_list] if self.durable_list and self.has("avoid durable list") else []
         if self.redo and self.has("avoid live list"):
             pins += [(place, place + length) for place, _, length in self.redo.values()]
             pins.append((self.live.pointer[0], self.live.pointer[0] + directory_size(self.live.pointer[1])))
         return pins
-    def barrier(self):
-        self.w.log("    barrier"); self.d.sync(); self.durable, self.durable_list = (self.live.seq, self.slot), None
-    def commit_record(self, clean=False, redo=None, **fields):
+    def barrier(self): self.w.log("    barrier"); self.d.sync(); self.durable, self.durable_list = (self.live.seq, self.slot), None
+    def cut(self, end): self.w.log(f"    cut to {end}"); self.d.call(("cut", end)); self.written_end = end
+    def next_record(self, clean, **fields):
         self.seq += 1
-        record = self.live.but(seq=self.seq, durable_seq=self.durable[0] if self.durable else 0, clean=clean, **fields)
-        keep = {self.slot} if self.has("spare the live") else set()
-        if self.durable and self.has("spare the durable"): keep.add(self.durable[1])
-        spare = next(k for k in range(3) if k not in keep)
-        durable_slot = self.durable[1] if self.durable and self.has("spare the durable") else None
-        slots = [spare] + [k for k in range(3) if clean and self.has("clean fills slots") and k not in (spare, durable_slot)]
-        self.w.log(f"    record {record.seq}{' clean' if clean else ''}{' applied' if record.applied else ''} in {slots}, durable {record.durable_seq}, {record.length} units {record.versions}, grew from {record.began}, list {redo} {record.pointer}")
+        return self.live.but(seq=self.seq, durable_seq=self.durable[0] if self.durable else 0, clean=clean, **fields)
+    def repeated(self):
+        began = self.live.count if self.has("copies add nothing") else self.live.began
+        return dict(applied=False, began=began, pointer=self.live.pointer if self.redo else None)
+    def write_record(self, record, slots, redo):
+        r = record
+        self.w.log(f"    record {r.seq}{' clean' if r.clean else ''}{' applied' if r.applied else ''} in {slots}, durable {r.durable_seq}: "
+                   f"{r.length} units {r.versions}, grew from {r.began}, list {redo} {r.pointer or ''}")
         for k in slots:
             self.d.call(("record", k, record))
-            if k == spare:
-                if self.durable and self.durable[0] == self.live.seq and self.redo: self.durable_list = (self.live.length, self.end(self.live))
-                self.live, self.slot, self.redo = record, k, redo or {}
+            if k == slots[0]:
+                if self.durable and self.durable[0] == self.live.seq and self.redo: self.durable_list = (self.live.length, self.end())
+                self.live, self.slot, self.redo = record, k, redo
+    def supersede(self, torn, stale):
+        record = self.next_record(False, **self.repeated()); rest = stale
+        if torn and len(stale) > 1 and self.has("torn one first"):
+            self.write_record(record, torn, self.redo); self.barrier(); rest = [k for k in stale if k not in torn]
+            for k in rest: self.d.call(("record", k, record))
+        else: self.write_record(record, stale, self.redo)
+    def commit_record(self, clean, redo, **fields):
+        record = self.next_record(clean, **fields)
+        durable_slot = self.durable[1] if self.durable and self.has("spare the durable") else None
+        free = [k for k in range(3) if k != durable_slot and not (k == self.slot and self.has("spare the live"))]
+        if self.has("torn spare first"): free.sort(key=lambda k: self.d.image.records[k] != GARBAGE)
+        others = [k for k in range(3) if clean and self.has("clean fills slots") and k not in (free[0], durable_slot)]
+        self.write_record(record, [free[0], *others], redo)
+    def recommit(self, clean): self.commit_record(clean, self.redo, **self.repeated())
 
     # The editor -------------------------------------------------------------------------------------------------------------
-    @property
-    def is_dirty(self): return self.uncommitted > 0
-    def place(self, index, length):
+    def make_room(self, end):
         if self.cut_pending and self.has("barrier after shrink"): self.barrier(); self.cut_pending = False
-        if self.has("apply before growing over") and any(start < index * SEG + length for start, _ in self.pinned()): self.apply()
+        pinned = self.pinned()
+        if not self.has("apply before placing"): pinned = [p for p in pinned if p[0] < end]
+        if pinned and self.has("apply in the way"): self.apply()
+    def place(self, index, length):
+        self.make_room(index * SEG + length)
         v = self.w.fresh(); self.w.log(f"    place {index} v{v} of {length}")
         self.placed.append(v); self.added.append(v); self.placed_length = index * SEG + length
         self.d.call(("write", dict(enumerate(home(index, v, length), index * SEG))))
     def write(self, start, size):
         while size:
-            index = start // SEG; piece = min(size, SEG - start % SEG); end = start % SEG + piece
-            if index == len(self.placed) and piece == SEG and index not in self.dirty: self.place(index, SEG)
-            else:
-                old = seg_length(self.live.length if index < self.live.count else self.placed_length, index) if index < len(self.placed) else 0
-                self.dirty[index] = max(self.dirty.get(index, old), end)
-                if self.dirty[index] == SEG and index == len(self.placed): del self.dirty[index]; self.place(index, SEG)
+            index = start // SEG; piece = min(size, SEG - start % SEG); n = len(self.placed)
+            if index not in self.dirty:
+                state = self.live.length if index < self.live.count else self.placed_length
+                self.dirty[index] = seg_length(state, index) if index < n else 0
+            self.dirty[index] = max(self.dirty[index], start % SEG + piece)
+            if index == n and self.dirty[index] == SEG: del self.dirty[index]; self.place(index, SEG)
             start += piece; size -= piece; self.uncommitted += piece; self.length = max(self.length, start)
     def commit(self, leave_tail=False, clean=False):
-        if not self.is_dirty: return
+        if not self.uncommitted: return
         n = len(self.placed)
         if n in self.dirty and not (leave_tail and (self.added or len(self.dirty) > 1)): self.place(n, self.dirty.pop(n))
         length = len(self.placed) * SEG if len(self.placed) in self.dirty else self.length
-        count = -(-length // SEG); replaced = {i: self.dirty[i] for i in self.dirty if i < count}
-        began = count - len(self.added)
+        count = -(-length // SEG); replaced = {i: self.dirty[i] for i in self.dirty if i < count}; began = count - len(self.added)
         if not self.has("place once"):
             for i in [i for i in replaced if i >= began]:
-                v = self.placed[i] = self.w.fresh(); self.w.log(f"    place {i} v{v} again"); self.d.call(("write", dict(enumerate(home(i, v, replaced[i]), i * SEG))))
-                del replaced[i], self.dirty[i]
+                v = self.placed[i] = self.w.fresh(); self.w.log(f"    place {i} v{v} again")
+                self.d.call(("write", dict(enumerate(home(i, v, replaced.pop(i)), i * SEG)))); del self.dirty[i]
         entries, pointer = self.write_list(replaced, length)
-        self.w.contents += 1; self.w.parent[self.w.contents] = self.live.content
-        self.commit_record(clean, entries, applied=False, length=length, versions=tuple(self.placed[:count]), began=began, pointer=pointer, content=self.w.contents)
-        self.added = []; self.changed = self.unsynced = True
+        self.commit_record(clean, entries, applied=False, length=length, versions=tuple(self.placed[:count]), began=began,
+                           pointer=pointer, content=self.w.new_content(self.live.content))
+        self.written_end = max(self.written_end, self.end())
+        self.changed, self.added, self.uncommitted = True, [], self.length - length
         for i in [i for i in self.dirty if i < count]: del self.dirty[i]
-        self.uncommitted = self.length - length
-        if self.redo and len(self.redo) > self.w.large: self.apply()
+        if self.is_durable and self.has("sync before clean"): self.barrier(); self.w.promise(self.live)
+        if len(self.redo) > self.w.large: self.apply()
     def write_list(self, replaced, length):
+        """Writes the new versions of segments that others need, and the directory of all that are pending."""
+        if self.has("apply if covered") and any(place < length and i not in replaced for i, (place, _, _) in self.redo.items()): self.apply()
         entries = dict(self.redo)
         if not replaced: return entries, self.live.pointer if entries else None
-        bodies = {}
-        for i, size in replaced.items(): v = self.placed[i] = self.w.fresh(); bodies[i] = (v, size)
-        for i, (place, v, size) in entries.items():
-            if self.has("carry over") and i not in bodies and place < length:
-                if not self.w.is_body(i, entries[i]): raise Stuck
-                bodies[i] = (v, size)
-        n = len(set(entries) | set(bodies))
-        start = place = self.free(length, sum(size for _, size in bodies.values()) + directory_size(n)); units = []
-        for i, (v, size) in bodies.items(): entries[i] = (place, v, size); units += body(i, v, size); place += size
-        self.w.directories.append(dict(entries)); digest = len(self.w.directories) - 1
+        n = len(set(entries) | set(replaced)); place = start = self.free(length, sum(replaced.values()) + directory_size(n)); units = []
+        for i, size in replaced.items():
+            v = self.placed[i] = self.w.fresh()
+            entries[i] = (place, v, size); units += body(i, v, size); place += size
+        self.w.directories.append(entries); digest = len(self.w.directories) - 1
         units += [("directory", digest, k) for k in range(directory_size(n))]
-        self.w.log(f"    list at {start}: {bodies}, directory at {place}: {entries}")
+        self.w.log(f"    list at {start} to {start + len(units)}: {entries}, directory at {place}")
         self.d.call(("write", dict(enumerate(units, start))))
         end = max([start + len(units)] + [p + size for p, _, size in entries.values()])
         return entries, (place, n, end, digest)
@@ -335,37 +353,36 @@ class Session:
             place = max(place, end)
         return place
     def apply(self):
-        self.w.log("    apply"); self.has_tail = True
-        if self.has("barrier before apply"): self.barrier()
+        self.w.log("    apply")
+        if self.has("barrier before apply") or not self.redo: self.barrier()
         if not self.redo: return
         for i, entry in self.redo.items():
             if not self.w.is_body(i, entry): raise Stuck
             self.d.call(("write", dict(enumerate(home(i, *entry[1:]), i * SEG))))
-        self.commit_record(applied=True, began=self.live.count)
+        self.commit_record(False, {}, applied=True, began=self.live.count)
         if self.has("barrier after apply"): self.barrier()
     def shrink(self, count):
         self.commit(); self.apply()
-        if count >= self.live.count: return
-        self.w.contents += 1; self.w.parent[self.w.contents] = self.live.content
-        self.placed = self.placed[:count]; self.length = self.placed_length = count * SEG
-        self.commit_record(applied=False, length=self.length, versions=tuple(self.placed), began=count, pointer=None, content=self.w.contents)
-        self.changed = self.unsynced = True
+        if self.uncommitted or count >= self.live.count: return
+        self.placed = self.placed[:count]; self.length = self.placed_length = count * SEG; self.changed = True
+        self.commit_record(False, {}, applied=False, length=self.length, versions=tuple(self.placed), began=count, pointer=None,
+                           content=self.w.new_content(self.live.content))
         if self.has("barrier before shrink"): self.barrier()
-        self.d.call(("cut", self.length)); self.cut_pending = True
+        self.cut(self.length); self.cut_pending = True
+        if self.is_durable: self.barrier(); self.w.promise(self.live)
     def sync(self):
         self.commit()
-        if not self.durable or self.durable[0] != self.live.seq:
-            if self.live.clean and self.has("sync needs unclean"): self.commit_record(False, self.redo, began=self.live.count)
-            self.barrier()
-        self.w.promise(self.live); self.unsynced = False
-    def close(self, sync):
-        if sync and self.has("sync before clean") and (self.is_dirty or (self.unsynced and self.has("close syncs commits"))): self.sync()
-        if self.cut_pending and self.has("barrier after shrink"): self.barrier()
-        self.commit(clean=True)
-        if self.has_tail and not (self.pinned() and self.has("cut when unpinned")): self.w.log("    cut"); self.d.call(("cut", self.end(self.live)))
-        if not self.live.clean: self.commit_record(True, self.redo, applied=False, pointer=self.live.pointer if self.redo else None)
-        if sync and not self.has("sync before clean"): self.barrier()
-        if sync and self.changed: self.w.promise(self.live)
+        if self.has("sync makes unclean") and self.live.clean: self.recommit(False)
+        if not self.durable or self.durable[0] != self.live.seq: self.barrier()
+        self.w.promise(self.live)
+    def close(self):
+        if self.cut_pending and self.has("barrier before close"): self.barrier()
+        self.commit(clean=not self.is_durable or not self.has("sync before clean"))
+        needed = self.needed_end() if self.has("close keeps lists") else self.end()
+        if self.written_end > needed: self.cut(needed)
+        if not self.live.clean: self.recommit(True)
+        if self.is_durable and not self.has("sync before clean"): self.barrier()
+        if self.is_durable and self.changed: self.w.promise(self.live)
 
 
 # How much of what is done is to append, to write elsewhere, to sync.
@@ -375,16 +392,16 @@ STYLES = [(0.3, 0.2, 0.1), (0.45, 0, 0.1), (0.5, 0, 0.02), (0.05, 0.4, 0.15), (0
 def live_session(world, rnd, session, style, shrinks):
     """Some operations and perhaps a close. Returns whether it was closed."""
     grow, edit, sync = style
-    for _ in range(rnd.randint(0, 8)):
+    for _ in range(rnd.randint(0, rnd.choice([1, 4, 10]))):
         op, n = rnd.random(), session.length
         if op < grow or not n: size = rnd.choice([1, 1, 1, 2, 3, 5]); world.log(f"  append {size}"); session.write(n, size)
         elif op < grow + edit: start, size = rnd.randint(0, n - 1), rnd.choice([1, 1, 2, 3]); world.log(f"  write {size} at {start}"); session.write(start, size)
-        elif op < 0.9 - sync: world.log("  commit"); session.sync() if session.sync_mode and session.is_dirty else session.commit()
+        elif op < 0.9 - sync: world.log("  commit"); session.commit()
         elif op < 0.9: world.log("  sync"); session.sync()
         elif op < 0.95: leave = rnd.random() < 0.7; world.log(f"  commit by itself{', but the tail' if leave else ''}"); session.commit(leave_tail=leave)
         elif shrinks: world.log("  shrink"); session.shrink(rnd.randint(0, n // SEG))
     if rnd.random() < 0.3: return False
-    world.log("  close"); session.close(session.sync_mode); return True
+    world.log("  close"); session.close(); return True
 
 
 def run(seed, rules, power, shrinks=True, log=lambda text: None):
@@ -392,15 +409,13 @@ def run(seed, rules, power, shrinks=True, log=lambda text: None):
     rnd = random.Random(seed); world = World(rnd, rules, log); world.large = rnd.choice([1, 3, 6])
     style, cuts = rnd.choice(STYLES), rnd.choice([0.15, 0.5])
     for number in range(rnd.randint(1, 6)):
-        world.disk.left = rnd.randint(0, 25) if rnd.random() < 0.6 else 1000
+        world.disk.left = rnd.randint(0, rnd.choice([4, 25])) if rnd.random() < 0.6 else 1000
         session, closed = Session(world, rnd.random() < 0.2), False
         log(f"session {number + 1}")
-        if number == 0: world.disk.left += 3; session.create()
+        if number == 0: world.disk.left += 4; session.create()
         try:
-            if number:
-                session.open()
-                if rnd.random() < 0.15: log("  sync"); session.sync()
-            elif rnd.random() < 0.5: session.sync()
+            if number: session.open()
+            if rnd.random() < (0.15 if number else 0.5): log("  sync"); session.sync()
             closed = live_session(world, rnd, session, style, shrinks)
         except Crash: log("  (in the middle of it)")
         except Stuck: log("  stuck at damage")

@@ -109,6 +109,14 @@ export class EncryptedFile implements AsyncDisposable {
   }
 
   /**
+   * A crash took part of the newest commit, or `recover` passed over a damaged one, and the file was opened at the one before.
+   * Never so after a `sync` that returned, unless the file was damaged since.
+   */
+  get fellBack(): boolean {
+    return this.#session.fellBack
+  }
+
+  /**
    * Reads into a buffer.
    *
    * @param position - Byte of the plaintext; null or -1 reads on from where the last such read ended, and moves on.

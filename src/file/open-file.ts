@@ -24,6 +24,8 @@ export interface OpenFile {
   /** Of a file that is written. */
   readonly editor?: Editor
   readonly lock?: Lock
+  /** A newer commit was passed over, because a crash took part of it. */
+  readonly fellBack: boolean
 }
 
 /** Opens a file as `access` asks. @throws system errors as they are, and ours naming the file. */
@@ -68,9 +70,11 @@ function* readFile(fd: number, name: string, options: ResolvedOptions): Steps<Op
   function* find(): Steps<OpenFile> {
     const { size } = (yield* settle(measuring)) as Stats
     const reader = new SegmentReader(file, fd, start)
-    if (file.geometry.kind === 'stream') return { container: file, fd, reader, state: yield* findStreamState(file, reader, size) }
-    const { state } = yield* new StateFinder(file, fd, size, options.recover).find(start)
-    return { container: file, fd, reader, state }
+    if (file.geometry.kind === 'stream') {
+      return { container: file, fd, reader, state: yield* findStreamState(file, reader, size), fellBack: false }
+    }
+    const { state, fellBack } = yield* new StateFinder(file, fd, size, options.recover).find(start)
+    return { container: file, fd, reader, state, fellBack }
   }
 }
 
@@ -102,7 +106,8 @@ function* openForWriting(path: PathLike, access: Access, options: ResolvedOption
 
 function newFile(fd: number, { file, keyHeader }: NewFile, { durability }: ResolvedOptions): OpenFile {
   const reader = new SegmentReader(file, fd, new Uint8Array(0))
-  return { container: file, fd, reader, editor: Editor.create(file, fd, reader, durability === 'fsync', keyHeader) }
+  const editor = Editor.create(file, fd, reader, durability === 'fsync', keyHeader)
+  return { container: file, fd, reader, editor, fellBack: false }
 }
 
 function* editedFile(fd: number, name: string, size: number, options: ResolvedOptions): Steps<OpenFile> {
@@ -116,12 +121,8 @@ function* editedFile(fd: number, name: string, size: number, options: ResolvedOp
     }
     const reader = new SegmentReader(file, fd, start)
     const found = yield* new StateFinder(file, fd, size, options.recover).find(start)
-    return {
-      container: file,
-      fd,
-      reader,
-      editor: yield* Editor.open(file, fd, reader, options.durability === 'fsync', found, size),
-    }
+    const editor = yield* Editor.open(file, fd, reader, options.durability === 'fsync', found, size)
+    return { container: file, fd, reader, editor, fellBack: found.fellBack }
   }
 }
 

@@ -36,6 +36,11 @@ export class Session {
     return this.#isOpen ? this.#file.fd : -1
   }
 
+  /** A newer commit was passed over when the file was opened. */
+  get fellBack(): boolean {
+    return this.#file.fellBack
+  }
+
   /** Whether the handle may write. */
   get isWriter(): boolean {
     return this.#file.editor !== undefined
