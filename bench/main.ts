@@ -1,4 +1,4 @@
-import { cpus, release, totalmem } from 'node:os'
+import { cpus, release, totalmem, type } from 'node:os'
 import { benchLargeFile, benchOpenForAppend, benchSmallFile } from './file.js'
 import { countMissed, pathOf } from './harness.js'
 import { benchMemory } from './memory.js'
@@ -14,7 +14,7 @@ const GIB = 2 ** 30
 const rounds = quick ? 3 : 7
 
 console.log(
-  `Node ${process.version}, Linux or other ${release()}, ${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / GIB)} GiB`,
+  `Node ${process.version}, ${type()} ${release()}, ${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / GIB)} GiB`,
 )
 console.log(
   'Speed beside the baseline in the same run: median of rounds (slowest to fastest); above 1 is faster. Files lie in the page cache.\n',

@@ -16,6 +16,7 @@ Not modelled: `recover`, failing calls, two writers at once, readers that are op
 import random, sys
 
 SEG = 2
+SAMPLES = 8
 GARBAGE = "garbage"
 
 # Each rule, and what is done without it.
@@ -41,12 +42,13 @@ RULES = {
     "apply if covered": "listed segments stay where the growing last segment will cover them when it is applied",
     "barrier on open": "R7: a writer goes on from an unclean record, or clears what a dead one left, before the state is on disk",
     "cut on open": "R7: what a dead writer left behind the state stays there",
+    "unclean before cut": "R7: what lies behind a clean state is cut while the record still says clean",
     "supersede": "R7: torn and passed-over records stay as they are",
     "torn one first": "R7: a passed-over record is written over before the one over the torn record is on disk",
     "barrier after clearing": "R7: a writer goes on before what was left is known to be gone",
     "torn spare first": "a new record leaves a torn one where it is, if it can choose",
     "sync before clean": "close with sync writes the clean record first, and waits then",
-    "sync makes unclean": "sync only waits where the live record is clean, or does nothing once a barrier has made it durable",
+    "sync makes unclean": "sync waits for a clean record without writing one that the next opener will wait for",
     "close keeps lists": "close cuts behind the state, though the newest durable one has a list there",
     "clean fills slots": "a clean record is written to one slot only",
 }
@@ -91,18 +93,19 @@ class Disk:
         self._tick(op); self._issue(op)
         if op[0] == "record": self.issued = op[2]
     def sync(self): self._tick(); self.durable = self.image.copy(); self.pending = []; self.torn = False
-    def power_cut(self):
-        rnd, image = self.rnd, self.durable
-        p = rnd.choice([0.15, 0.5, 0.85])
+    def sample(self):
+        """What a power cut could leave now."""
+        rnd, image, torn, p = self.rnd, self.durable.copy(), self.torn, self.rnd.choice([0.15, 0.5, 0.85])
         ops = [op for op in self.pending if rnd.random() < p]
         if rnd.random() < 0.7: rnd.shuffle(ops)
         for op in ops:
             if rnd.random() < 0.2:
                 if op[0] == "write": op = ("write", {k: v for k, v in op[1].items() if rnd.random() < p})
-                elif op[0] == "record" and not self.torn: self.torn, op = True, ("record", op[1], GARBAGE)
+                elif op[0] == "record" and not torn: torn, op = True, ("record", op[1], GARBAGE)
             image.apply(op)
         if rnd.random() < 0.5: image.size = max(image.size, self.image.size)      # the length is there, what was written is not
-        self.durable, self.pending, self.image, self.torn = image, [], image.copy(), False
+        return image
+    def power_cut(self): self.image = self.sample(); self.durable, self.pending, self.torn = self.image.copy(), [], False
 
 
 class Record:
@@ -189,6 +192,15 @@ class World:
     def whole(self, record):
         entries = {} if record.applied else self.read_directory(record)
         return entries is not None and all(self.read(record, entries, i) == "ok" for i in range(record.count))
+    def check_samples(self):
+        """What is wrong with some that a power cut could leave now, or None."""
+        kept = self.disk.image, self.disk.issued, self.lost, self.power
+        for _ in range(SAMPLES if self.disk.pending else 0):
+            self.disk.image, self.lost, self.power = self.disk.sample(), set(self.lost), True
+            wrong, _ = self.check(False)
+            if wrong: return wrong
+        self.disk.image, self.disk.issued, self.lost, self.power = kept
+        return None
     def check(self, died):
         """What is wrong with what a session left, or None; and whether the file can be opened again."""
         try: record, entries, known = self.find()
@@ -250,6 +262,7 @@ class Session:
         if not self.has("supersede"): stale = []
         torn = [k for k in stale if slots[k] == GARBAGE]
         if stale: self.supersede(torn, stale)
+        elif cut and record.clean and self.has("unclean before cut"): self.recommit(False)
         if cut: self.cut(self.needed_end())
         if (stale or cut) and self.has("barrier after clearing"): self.barrier()
 
@@ -372,7 +385,7 @@ class Session:
         if self.is_durable: self.barrier(); self.w.promise(self.live)
     def sync(self):
         self.commit()
-        if self.has("sync makes unclean") and self.live.clean: self.recommit(False)
+        if self.live.clean and self.has("sync makes unclean"): self.recommit(False)
         if not self.durable or self.durable[0] != self.live.seq: self.barrier()
         self.w.promise(self.live)
     def close(self):
@@ -419,8 +432,10 @@ def run(seed, rules, power, shrinks=True, log=lambda text: None):
             closed = live_session(world, rnd, session, style, shrinks)
         except Crash: log("  (in the middle of it)")
         except Stuck: log("  stuck at damage")
-        if power and rnd.random() < cuts:
-            log("  POWER CUT"); world.power = True; world.disk.power_cut(); wrong, usable = world.check(False)
+        wrong = world.check_samples() if power else None
+        if wrong or (power and rnd.random() < cuts):
+            log("  POWER CUT"); world.power = True
+            if not wrong: world.disk.power_cut(); wrong, usable = world.check(False)
         else: log("  (closed)" if closed else "  DEATH"); wrong, usable = world.check(True)
         if wrong: log(f"  {wrong}"); return wrong
         if not usable: return None

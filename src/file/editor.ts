@@ -42,6 +42,8 @@ export class Editor {
   readonly #file: ContainerFile
   readonly #fd: number
   readonly #reader: SegmentReader
+  /** The file existed before. */
+  readonly #isBegun: boolean
   /** Every commit waits for the disk. */
   readonly #isDurable: boolean
   readonly #journal: Journal
@@ -74,6 +76,7 @@ export class Editor {
     this.#file = file
     this.#fd = fd
     this.#reader = reader
+    this.#isBegun = found !== undefined
     this.#isDurable = isDurable
     this.#journal = new Journal(file, fd, found)
     this.#queue = new WriteQueue(fd, () => {
@@ -199,15 +202,18 @@ export class Editor {
   /** Commits, and waits until the commit is on disk. */
   *sync(): Steps<void> {
     yield* this.commit()
-    if (this.#journal.isLiveDurable) return
-    // A clean record that no other calls durable may be written over by a later writer; an unclean one is made durable first.
-    if (this.#journal.live?.record.clean === true) yield* this.#journal.recommit(false)
-    yield* this.#journal.barrier()
+    if (!this.#journal.isLiveDurable) yield* this.#journal.barrier()
   }
 
   /** Commits for the last time, and marks the file as closed; where commits wait for the disk, only once it has the last one. */
   *close(): Steps<void> {
-    yield* this.commit({ clean: !this.#isDurable })
+    try {
+      yield* this.commit({ clean: !this.#isDurable })
+    } catch (error) {
+      // Of a file that was never begun, nothing is better than a part of its header.
+      if (!this.#isBegun && !this.#queue.hasWritten) yield* io.ftruncate(this.#fd, 0)
+      throw error
+    }
     const { live } = this.#journal
     if (live === undefined) return
     if (this.#writtenEnd > this.#journal.neededEnd) yield* io.ftruncate(this.#fd, this.#journal.neededEnd)
@@ -306,11 +312,18 @@ export class Editor {
    */
   *#clearRemains(found: FoundState): Steps<void> {
     yield* this.#journal.barrier()
-    const stale = staleSlots(found)
-    const hasTail = this.#writtenEnd > this.#journal.neededEnd
-    if (stale.length > 0) yield* this.#journal.supersede(stale)
-    if (hasTail) yield* io.ftruncate(this.#fd, this.#journal.neededEnd)
-    if (stale.length > 0 || hasTail) yield* this.#journal.barrier()
+    const { liveSlot } = this.#journal
+    const stale = staleSlots(found).filter((slot) => slot !== liveSlot)
+    const isTorn = (slot: number): boolean => found.slots[slot] === undefined
+    // Torn ones first: while there is one, no second may come to be torn.
+    for (const slots of [stale.filter(isTorn), stale.filter((slot) => !isTorn(slot))]) {
+      if (slots.length === 0) continue
+      yield* this.#journal.supersede(slots)
+      yield* this.#journal.barrier()
+    }
+    if (this.#writtenEnd <= this.#journal.neededEnd) return
+    yield* io.ftruncate(this.#fd, this.#journal.neededEnd)
+    yield* this.#journal.barrier()
   }
 
   /** Encrypts the next segment, and queues it for its place. Its plaintext is not needed any more. */

@@ -61,6 +61,11 @@ export class Journal {
     return this.#live
   }
 
+  /** The slot that holds the live record. */
+  get liveSlot(): number {
+    return this.#liveSlot
+  }
+
   get isLiveDurable(): boolean {
     return this.#live !== undefined && this.#durable?.sequence === this.#live.record.sequence
   }
@@ -84,8 +89,12 @@ export class Journal {
     if (this.#failure !== undefined) throw this.#failure.error
   }
 
-  /** Waits until all that was written is on disk, which makes the live commit the durable one. */
+  /**
+   * Waits until all that was written is on disk, which makes the live commit the durable one. A clean record that no other calls
+   * durable may be written over by a later writer; so an unclean one takes its place first.
+   */
   *barrier(): Steps<void> {
+    if (this.#live?.record.clean === true && !this.isLiveDurable) yield* this.recommit(false)
     try {
       yield* io.fdatasync(this.#fd)
     } catch (error) {

@@ -24,6 +24,8 @@ const LOCK_TARGET = /^(\d+):(\d*):[0-9a-f]{16}@(.+)$/
 /** What systems answer that do not make symbolic links, or not for everybody. */
 const NO_LINKS = new Set<string | undefined>(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
 const LOCK_FILE_MAX = 512
+/** Somebody else may have put anything there: a pipe must not hold us up. Windows knows neither flag. */
+const READ_LOCK_FLAGS = constants.O_RDONLY | ((constants.O_NONBLOCK as number | undefined) ?? 0)
 const LOCK_NUMBER = /[0-9a-f]{16}(?=@)/
 
 interface Owner {
@@ -159,7 +161,7 @@ function* readLock(path: string): Steps<string | undefined> {
 function* readLockFile(path: string): Steps<string | undefined> {
   let fd
   try {
-    fd = yield* io.open(path, constants.O_RDONLY, 0)
+    fd = yield* io.open(path, READ_LOCK_FLAGS, 0)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error

@@ -28,11 +28,17 @@ export class WriteQueue {
   readonly #waiting: Batch[] = []
   readonly #inFlight: { readonly batch: Batch; readonly background: Background }[] = []
   #beforeFirst: (() => void) | undefined
+  #hasWritten = false
 
   /** @param beforeFirst - Called once, before anything is written: the last time to change what was added. */
   constructor(fd: number, beforeFirst: () => void) {
     this.#fd = fd
     this.#beforeFirst = beforeFirst
+  }
+
+  /** Some of what was added is written. */
+  get hasWritten(): boolean {
+    return this.#hasWritten
   }
 
   /** All that was added is written. */
@@ -92,6 +98,7 @@ export class WriteQueue {
         this.#waiting.unshift(batch)
         throw error
       }
+      this.#hasWritten = true
       for (const buffer of batch.disposable) releaseMemory(buffer)
     }
   }

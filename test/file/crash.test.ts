@@ -173,6 +173,36 @@ test.each(['sync; close', 'sync; die'])('what was synced after it had been close
   expect(tally.count('recovered')).toBeGreaterThan(0)
 })
 
+test('what a writer took for durable when it died while it applied a list is not given up by the next', () => {
+  const before = new CrashRun(new SeededRandom(1))
+  before.run(parseSteps('open w; append 200; sync; append 100; close'))
+  const { length } = before.life.file.operations
+  before.run(parseSteps('open a; append 9000; commit'))
+  const { operations } = before.life.file
+  const homeWritten = operations.findIndex(({ kind }, i) => i >= length && kind === 'sync') + 2
+  expect(operations[homeWritten - 1]).toMatchObject({ kind: 'write', position: 1_280 })
+  const run = dieAt(before, homeWritten)
+  run.run(parseSteps('open a; append 50; close'))
+  const tally = new Tally()
+  checkEverySubset(run.life, tally)
+  expect(tally.count('recovered')).toBeGreaterThan(0)
+})
+
+test('where one record was torn and one passed over, both are replaced, and no crash meanwhile makes it too many', () => {
+  const before = new CrashRun(new SeededRandom(1))
+  before.run(parseSteps('open w; append 100; sync; append 100; commit; append 100; commit'))
+  const { base, operations } = before.life.file
+  const [passedOver, torn] = operations.filter(isRecordWrite) as [Operation, Operation & { kind: 'write' }]
+  const survived = [...operations.slice(0, 2), passedOver, tear(torn, 100)]
+  const tally = new Tally()
+  const crash = crashTo(before.life, operations.length, afterProcessDeath(base, survived), true)
+  const { index } = checkCrash(crash, tally)
+  expect([tally.count('fell back'), tally.count('invalid record')]).toEqual([1, 1])
+  const run = new CrashRun(new SeededRandom(2), afterCrash(crash, index!, before.life, operations.length, undefined))
+  run.run(parseSteps('open a; append 100; commit'))
+  checkEveryPrefix(run.life, new SeededRandom(3), tally)
+})
+
 test('a record that was torn is replaced before another can be', () => {
   for (const tornAt of [1, 128, 255]) {
     let run = new CrashRun(new SeededRandom(1))

@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { EncryptedFile } from '../../src/file/encrypted-file.js'
 import type { EncryptedFileSync } from '../../src/file/encrypted-file-sync.js'
 import type { OpenOptions } from '../../src/file/options.js'
@@ -133,11 +132,20 @@ class Sequence {
     if (this.#random.chance(0.15)) await this.#compare()
   }
 
-  /** Waits until the timer has committed. */
+  /** Waits until the timer has committed: what was appended last may wait for its second time. */
   async #letCommit(): Promise<void> {
     this.log.push('wait')
-    await delay(this.#isAsync ? 15 : 7)
-    if (!this.#isAsync) await this.#compare()
+    await vi.waitFor(
+      () => {
+        const file = EncryptedFile.openSync(this.#path, 'r', { keyManager, purpose: 'model' })
+        try {
+          expect(file.readFile().equals(this.#content), `${this.#content.length} bytes`).toBe(true)
+        } finally {
+          file.close()
+        }
+      },
+      { timeout: 5_000, interval: 5 },
+    )
   }
 
   async #close(): Promise<void> {
