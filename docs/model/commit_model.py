@@ -1,18 +1,18 @@
-"""A model of how an editable file is committed, to find out whether the rules are enough and which of them are needed.
+"""A model of how an editable file is committed, to find out whether its rules are enough and which of them are needed.
 
-    python3 docs/model/commit_model.py [runs] [variant]    one line for each variant; for one variant, the scenario as well
+    python3 docs/model/commit_model.py [runs] [variant]    one line a variant; for a variant, what happened in its first bad run
 
-A file is a row of units; a full segment takes SEG of them, a short last one fewer. Each run is a file's life: several sessions,
-each ended by close, by the death of the process or by a power cut. A process may die in the middle of a write, which leaves its
-beginning; what is not behind a barrier persists after a power cut in any subset and order, and each unit of a write by itself.
-At most one record tears between two barriers (a record lies in one sector).
+A file is a row of units; a full segment takes SEG of them, a short last one fewer. A run is the life of one file: sessions of a
+writer, each ended by close, by the death of the process or by a power cut. A process may die in the middle of a write, which leaves
+its beginning. What is not behind a barrier survives a power cut in any subset and order, and each unit of a write by itself; at most
+one record tears between two barriers (a record lies in one sector). At each session's end some other power cuts are looked at too.
 
-Checked after every session: the opener's state is a committed one, after the death of a process the newest one, never an older
-one than the last sync that returned; no newer one that is whole was passed over; no segment reads as another version than the
-state holds. Errors are allowed after a power cut only, and never for what was synced:
- - reading: a segment that a commit before the chosen one, or a clean one, had written;
- - opening: a clean commit whose list is gone, or a new file that was never synced.
-Not modelled: `recover`, failing calls, two writers at once, readers that are open while a writer goes on."""
+Checked after every session: the opener's state is a committed one; after the death of a process it is the newest; it is never older
+than the last sync that returned; no newer one that is whole was passed over; no segment reads as another version than the state
+holds. Errors are allowed after a power cut only, and never about what was synced:
+ - on reading: a segment that a commit before the chosen one wrote, or a clean one;
+ - on opening: a clean commit whose list is gone, or a new file that was never synced.
+Not modelled: `recover`, calls that fail, and readers that stay open while a writer goes on."""
 import random, sys
 
 SEG = 2
@@ -42,15 +42,14 @@ RULES = {
     "apply if covered": "listed segments stay where the growing last segment will cover them when it is applied",
     "barrier on open": "R7: a writer goes on from an unclean record, or clears what a dead one left, before the state is on disk",
     "cut on open": "R7: what a dead writer left behind the state stays there",
-    "unclean before cut": "R7: what lies behind a clean state is cut while the record still says clean",
     "supersede": "R7: torn and passed-over records stay as they are",
     "torn one first": "R7: a passed-over record is written over before the one over the torn record is on disk",
     "barrier after clearing": "R7: a writer goes on before what was left is known to be gone",
     "torn spare first": "a new record leaves a torn one where it is, if it can choose",
     "sync before clean": "close with sync writes the clean record first, and waits then",
-    "sync makes unclean": "sync waits for a clean record without writing one that the next opener will wait for",
+    "unclean before barrier": "a barrier makes a clean record durable, and should the writer die, the next one does not know it",
     "close keeps lists": "close cuts behind the state, though the newest durable one has a list there",
-    "clean fills slots": "a clean record is written to one slot only",
+    "clean fills slots": "a clean record is written to one slot only (it is for damage that the others are filled, not for crashes)",
 }
 
 
@@ -259,10 +258,9 @@ class Session:
         if record.clean and self.written_end <= self.needed_end() and not stale: return
         if self.has("barrier on open"): self.barrier()
         cut = self.has("cut on open") and self.written_end > self.needed_end()
-        if not self.has("supersede"): stale = []
+        stale = [k for k in stale if k != self.slot] if self.has("supersede") else []
         torn = [k for k in stale if slots[k] == GARBAGE]
         if stale: self.supersede(torn, stale)
-        elif cut and record.clean and self.has("unclean before cut"): self.recommit(False)
         if cut: self.cut(self.needed_end())
         if (stale or cut) and self.has("barrier after clearing"): self.barrier()
 
@@ -275,7 +273,9 @@ class Session:
             pins += [(place, place + length) for place, _, length in self.redo.values()]
             pins.append((self.live.pointer[0], self.live.pointer[0] + directory_size(self.live.pointer[1])))
         return pins
-    def barrier(self): self.w.log("    barrier"); self.d.sync(); self.durable, self.durable_list = (self.live.seq, self.slot), None
+    def barrier(self, clean=False):
+        if self.live.clean and not clean and self.has("unclean before barrier"): self.recommit(False)
+        self.w.log("    barrier"); self.d.sync(); self.durable, self.durable_list = (self.live.seq, self.slot), None
     def cut(self, end): self.w.log(f"    cut to {end}"); self.d.call(("cut", end)); self.written_end = end
     def next_record(self, clean, **fields):
         self.seq += 1
@@ -385,7 +385,6 @@ class Session:
         if self.is_durable: self.barrier(); self.w.promise(self.live)
     def sync(self):
         self.commit()
-        if self.live.clean and self.has("sync makes unclean"): self.recommit(False)
         if not self.durable or self.durable[0] != self.live.seq: self.barrier()
         self.w.promise(self.live)
     def close(self):
@@ -394,7 +393,7 @@ class Session:
         needed = self.needed_end() if self.has("close keeps lists") else self.end()
         if self.written_end > needed: self.cut(needed)
         if not self.live.clean: self.recommit(True)
-        if self.is_durable and not self.has("sync before clean"): self.barrier()
+        if self.is_durable and not self.has("sync before clean"): self.barrier(clean=True)
         if self.is_durable and self.changed: self.w.promise(self.live)
 
 
@@ -443,21 +442,27 @@ def run(seed, rules, power, shrinks=True, log=lambda text: None):
 
 
 ALL = dict.fromkeys(RULES, True)
-VARIANTS = {"all rules": ALL, **{f"without {rule}": {**ALL, rule: False} for rule in RULES}}
+
+
+def first_bad(n, rules, **kind):
+    for seed in range(n):
+        wrong = run(seed, rules, **kind)
+        if wrong: return seed, wrong
+    return None, "ok"
 
 
 def main(n, only):
-    for name, rules in VARIANTS.items():
-        if only and only not in name: continue
-        line = []
-        for power in (True, False):
-            bad = {}
-            for seed in range(n):
-                wrong = run(seed, rules, power)
-                if wrong: bad.setdefault(wrong, seed)
-            line.append(f"{'power cuts' if power else 'deaths'}: {bad or 'ok'}")
-            if only and bad: run(min(bad.values()), rules, power, log=print)
-        print(f"{name:36}", "   ".join(line))
+    variants = [(f"all rules, {name}", ALL, kind, "") for name, kind in [
+        ("power cuts", dict(power=True)), ("never shortened", dict(power=True, shrinks=False)), ("deaths only", dict(power=False))]]
+    variants += [(f"without: {rule}", {**ALL, rule: False}, dict(power=True), why) for rule, why in RULES.items()]
+    failed = False
+    for name, rules, kind, why in variants:
+        if only not in name: continue
+        seed, wrong = first_bad(n, rules, **kind)
+        if only and seed is not None: run(seed, rules, **kind, log=print)
+        failed |= rules is ALL and seed is not None
+        print(f"{name:34} {wrong if seed is None else f'run {seed}: {wrong}':58} {why}", flush=True)
+    return 1 if failed else 0
 
 
-if __name__ == "__main__": main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000, " ".join(sys.argv[2:]))
+if __name__ == "__main__": sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 8000, " ".join(sys.argv[2:])))

@@ -6,13 +6,13 @@ const POOL_SIZE = 4_096
 const pool = new Uint8Array(POOL_SIZE)
 let used = POOL_SIZE
 
-/** @returns `length` fresh random bytes, for keys and salts. */
+/** @returns `length` fresh random bytes, for keys. */
 export function randomBytes(length: number): Uint8Array {
   return randomFillSync(new Uint8Array(length))
 }
 
 /**
- * Random bytes for public values that are needed often, such as nonces: filled many at a time, each handed out once.
+ * Random bytes for public values that are needed often, nonces and salts: filled many at a time, each handed out once.
  * Never for keys, which would lie in the pool until their turn.
  *
  * @param length - 1 to 64.

@@ -38,9 +38,14 @@ export class StateFinder {
   /** Size of the file, of which no byte is authenticated yet. */
   readonly #size: number
   readonly #recover: boolean
+  readonly #forWriting: boolean
 
-  /** @param recover - Take the newest whole state of a damaged file, too. */
-  constructor(file: ContainerFile, fd: number, size: number, recover: boolean) {
+  /**
+   * @param recover - Take the newest whole state of a damaged file, too.
+   * @param forWriting - Later commits will carry on what the state's list holds.
+   */
+  constructor(file: ContainerFile, fd: number, size: number, recover: boolean, forWriting: boolean) {
+    this.#forWriting = forWriting
     this.#file = file
     this.#fd = fd
     this.#size = size
@@ -76,6 +81,7 @@ export class StateFinder {
     try {
       const state = yield* this.#loadState(record, mustBeWhole)
       if (!mustBeWhole) yield* this.#checkGrowth(state)
+      if (!mustBeWhole || (this.#forWriting && record.sequence > durableSequence)) yield* this.#checkList(state)
       if (this.#recover) yield* this.#checkAll(state)
       return state
     } catch (error) {
@@ -145,16 +151,21 @@ export class StateFinder {
     return byIndex
   }
 
-  /** Checks what a commit that is not known to be on disk added: the segments at their places and those in its list. */
+  /** Checks the segments that a commit which is not known to be on disk added at their places. */
   *#checkGrowth(state: CommittedState): Steps<void> {
     const reader = new SegmentReader(this.#file, this.#fd, new Uint8Array(0))
     const digest = new GrowthDigest()
     for (let index = state.record.growthBegan; index < state.count; index++) {
       if (!state.redo.has(index)) digest.add(index, (yield* reader.load(state, index)).tag)
     }
-    for (const entry of state.redo.values()) yield* reader.loadListed(entry)
     yield* reader.forget()
     if (!equalBytes(digest.digest(), state.record.growthDigest)) throw this.#file.damaged('a commit is not whole')
+  }
+
+  /** Checks the listed segments of a commit that is not known to be on disk. */
+  *#checkList(state: CommittedState): Steps<void> {
+    const reader = new SegmentReader(this.#file, this.#fd, new Uint8Array(0))
+    for (const entry of state.redo.values()) yield* reader.loadListed(entry)
   }
 
   /**

@@ -63,9 +63,15 @@ export class ContainerFile {
       const bytes = buildPreamble(preamble)
       const sequence = 1
       const header = keyCheckHeader(bytes, 0, sequence)
-      const slot = buildKeySlot(bytes, 0, { sequence, ...keySource.wrapFileKey({ purpose, salt: parameters.salt, header }, dek) })
-      const emptySlot = new Uint8Array(slot.length)
-      return { file: new ContainerFile(preamble, schedule, dek, path), keyHeader: concatBytes(bytes, slot, emptySlot) }
+      const file = new ContainerFile(preamble, schedule, dek, path)
+      try {
+        const wrapped = keySource.wrapFileKey({ purpose, salt: parameters.salt, header }, dek)
+        const slot = buildKeySlot(bytes, 0, { sequence, ...wrapped })
+        return { file, keyHeader: concatBytes(bytes, slot, new Uint8Array(slot.length)) }
+      } catch (error) {
+        file.dispose()
+        throw error
+      }
     } finally {
       dek.fill(0)
     }

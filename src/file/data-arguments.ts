@@ -1,4 +1,4 @@
-import { invalidArgType, invalidArgValue, outOfRange } from '../argument-errors.js'
+import { invalidArgType, invalidArgValue, outOfRange, WITHHELD } from '../argument-errors.js'
 import { checkInteger } from './options.js'
 
 /** The overloads of `read` and `write`, checked as Node checks those of its FileHandle. */
@@ -107,7 +107,7 @@ export function checkWriteArguments(
 
 /** @throws TypeError if the handle is strictly binary, or the encoding is not known. */
 function encodeText(text: string, encoding: unknown, binary: boolean): Uint8Array {
-  if (binary) throw invalidArgType('data', 'an instance of Buffer, TypedArray, or DataView on a binary handle', text)
+  if (binary) throw invalidArgType('data', 'an instance of Buffer, TypedArray, or DataView on a binary handle', WITHHELD)
   return Buffer.from(text, checkEncoding(encoding) ?? 'utf8')
 }
 

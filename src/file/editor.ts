@@ -1,10 +1,11 @@
+import { recordPosition } from '../container/commit-record.js'
 import { ciphertextSize, longestPlaintext, segmentCount, segmentLength, segmentPosition } from '../container/geometry.js'
 import { EMPTY_DIRECTORY_DIGEST, GrowthDigest } from '../container/redo-list.js'
 import { LimitError } from '../errors.js'
 import { accumulate, type SnapshotKey } from '../seal/snapshot.js'
 import type { CommittedState, FoundState } from './committed-state.js'
 import type { ContainerFile } from './container-file.js'
-import { io, readFully, type Steps } from './io.js'
+import { io, readFully, writeNow, type Steps } from './io.js'
 import { Journal, type CommitContent } from './journal.js'
 import { RedoWriter, type RedoList, type Replacement } from './redo-writer.js'
 import type { ReadableState, SegmentReader } from './segment-reader.js'
@@ -52,8 +53,8 @@ export class Editor {
   readonly #sealer: SegmentSealer
   readonly #snapshotKey: SnapshotKey
   readonly #dirty = new Map<number, DirtySegment>()
-  /** The header of a new file, queued but without its records yet. */
-  #newHeader: { readonly bytes: Uint8Array; readonly keySize: number } | undefined
+  /** The header of a new file, without its records yet, until it is written. */
+  #newHeader: Uint8Array | undefined
   #length: number
   /** Segments that are at their place, and where the plaintext of the last one ends. No place is written twice, but to apply a list. */
   #placedCount: number
@@ -66,6 +67,7 @@ export class Editor {
   /** Memory of a dirty segment that can be used again. */
   #spareBuffer: Uint8Array | undefined
   #uncommittedBytes = 0
+  #writtenTo = 0
   /** Every write since the last commit was at the end. */
   #isAppending = true
   /** No byte of the file lies at or behind this offset. */
@@ -79,9 +81,7 @@ export class Editor {
     this.#isBegun = found !== undefined
     this.#isDurable = isDurable
     this.#journal = new Journal(file, fd, found)
-    this.#queue = new WriteQueue(fd, () => {
-      if (this.#newHeader !== undefined) this.#beginEmpty()
-    })
+    this.#queue = new WriteQueue(fd)
     this.#sealer = new SegmentSealer(file, found === undefined ? 0 : countEncryptions(found))
     this.#redo = new RedoWriter(file, fd, reader, this.#journal, this.#sealer)
     this.#snapshotKey = file.schedule.snapshotKey!
@@ -97,10 +97,7 @@ export class Editor {
    */
   static create(file: ContainerFile, fd: number, reader: SegmentReader, isDurable: boolean, keyHeader: Uint8Array): Editor {
     const editor = new Editor(file, fd, reader, isDurable, undefined)
-    const bytes = new Uint8Array(file.geometry.headerSize)
-    bytes.set(keyHeader)
-    editor.#newHeader = { bytes, keySize: keyHeader.length }
-    editor.#queue.addHeader(0, bytes)
+    editor.#newHeader = keyHeader
     return editor
   }
 
@@ -131,6 +128,11 @@ export class Editor {
     return this.#length
   }
 
+  /** Where the last write got to, also when it failed on the way. */
+  get writtenTo(): number {
+    return this.#writtenTo
+  }
+
   /** Something was written that no commit holds. */
   get isDirty(): boolean {
     return this.#uncommittedBytes > 0 || !this.#queue.isEmpty || this.#journal.live === undefined
@@ -143,6 +145,7 @@ export class Editor {
    */
   *write(data: Uint8Array, position: number): Steps<void> {
     this.#journal.checkUsable()
+    this.#writtenTo = position
     if (data.length === 0) return
     if (position + data.length > longestPlaintext(this.#file.geometry)) {
       throw new LimitError('the file would grow longer than its format can hold', { path: this.#file.path })
@@ -181,12 +184,11 @@ export class Editor {
     const final = this.#final?.count === count ? this.#final : { count, ...this.#sealer.sealFinal(count) }
     const content = this.#describe(length, this.#placedTags, accumulator, final, list)
     const state = { length, count, redo: list.entries, end: Math.max(ciphertextSize(geometry, length), list.pointer?.end ?? 0) }
-    if (this.#newHeader !== undefined) this.#fillHeader(content, state, clean)
+    if (this.#newHeader !== undefined && clean && this.#queue.isOneCall) yield* this.#writeAtOnce(content, state)
     else {
-      yield* this.#queue.drain()
+      yield* this.#drain()
       yield* this.#journal.commit(content, state, clean)
     }
-    yield* this.#queue.drain()
     this.#writtenEnd = Math.max(this.#writtenEnd, state.end)
     this.#final = final
     this.#accumulator = accumulator
@@ -210,8 +212,9 @@ export class Editor {
     try {
       yield* this.commit({ clean: !this.#isDurable })
     } catch (error) {
+      yield* this.abandon()
       // Of a file that was never begun, nothing is better than a part of its header.
-      if (!this.#isBegun && !this.#queue.hasWritten) yield* io.ftruncate(this.#fd, 0)
+      if (!this.#isBegun && this.#journal.live === undefined) yield* io.ftruncate(this.#fd, 0)
       throw error
     }
     const { live } = this.#journal
@@ -220,9 +223,18 @@ export class Editor {
     if (!live.record.clean) yield* this.#journal.recommit(true)
   }
 
+  /** Waits for what is under way, whatever comes of it, so that the file can be closed. */
+  *abandon(): Steps<void> {
+    yield* this.#queue.abandon()
+    yield* this.#reader.forget()
+  }
+
   *#writePieces(data: Uint8Array, start: number): Steps<void> {
     const { segmentSize } = this.#file.geometry
     for (let position = start; position < start + data.length;) {
+      // Before more is taken: a write that fails here has taken nothing of what follows.
+      if (this.#isLarge) yield* this.commit({ leaveTail: true })
+      else if (this.#queue.hasFull) yield* this.#writeFull()
       const index = Math.floor(position / segmentSize)
       const offset = position - index * segmentSize
       const piece = data.subarray(position - start, position - start + segmentSize - offset)
@@ -233,8 +245,7 @@ export class Editor {
       position += piece.length
       this.#length = Math.max(this.#length, position)
       this.#uncommittedBytes += piece.length
-      if (this.#isLarge) yield* this.commit({ leaveTail: true })
-      else yield* this.#queue.writeFull()
+      this.#writtenTo = position
     }
   }
 
@@ -280,7 +291,7 @@ export class Editor {
 
   /** A state in which segment `index`, which is not dirty, can be read from the file. */
   *#presentState(index: number): Steps<ReadableState> {
-    if (!this.#queue.isEmpty) yield* this.#queue.drain()
+    if (!this.#queue.isEmpty) yield* this.#drain()
     const { live } = this.#journal
     if (live !== undefined && index < live.count) return live
     return { length: this.#placedLength, count: this.#placedCount, redo: new Map() }
@@ -378,21 +389,45 @@ export class Editor {
     }
   }
 
-  /** Lets a new file begin as an empty one, because more has gathered than one call should write. */
-  #beginEmpty(): void {
+  *#writeFull(): Steps<void> {
+    yield* this.#beginFile()
+    yield* this.#queue.writeFull()
+  }
+
+  *#drain(): Steps<void> {
+    yield* this.#beginFile()
+    yield* this.#queue.drain()
+  }
+
+  /** Lets a new file begin as an empty one, because more comes than one call writes. */
+  *#beginFile(): Steps<void> {
+    if (this.#newHeader === undefined) return
     const final = { count: 0, ...this.#sealer.sealFinal(0) }
     const list = { entries: new Map(), pointer: undefined, digest: EMPTY_DIRECTORY_DIGEST }
     const content = this.#describe(0, [], this.#snapshotKey.emptyAccumulator(), final, list)
-    this.#fillHeader(content, { length: 0, count: 0, redo: list.entries, end: this.#file.geometry.headerSize }, false)
+    const first = this.#journal.firstRecord(content, false)
+    yield* writeNow(this.#fd, completeHeader(this.#newHeader, first.records), 0)
+    this.#journal.adoptFirst(first.record, { length: 0, count: 0, redo: list.entries, end: this.#file.geometry.headerSize })
+    this.#newHeader = undefined
     this.#final = final
   }
 
-  /** Completes the queued header of a new file. */
-  #fillHeader(content: CommitContent, state: Omit<CommittedState, 'record'>, clean: boolean): void {
-    const { bytes, keySize } = this.#newHeader!
-    bytes.set(this.#journal.firstRecords(content, state, keySize, clean), keySize)
+  /** Writes a whole new file in one call, which is its last. */
+  *#writeAtOnce(content: CommitContent, state: Omit<CommittedState, 'record'>): Steps<void> {
+    const first = this.#journal.firstRecord(content, true)
+    this.#queue.addHeader(completeHeader(this.#newHeader!, first.records))
     this.#newHeader = undefined
+    yield* this.#queue.drain()
+    this.#journal.adoptFirst(first.record, state)
   }
+}
+
+/** The header of a new file, records included. */
+function completeHeader(keyHeader: Uint8Array, records: Uint8Array): Uint8Array {
+  const header = new Uint8Array(recordPosition(0) + records.length)
+  header.set(keyHeader)
+  header.set(records, recordPosition(0))
+  return header
 }
 
 /** The slots whose record was torn, or newer than the one that counts. */

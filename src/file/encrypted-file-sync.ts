@@ -49,7 +49,7 @@ export class EncryptedFileSync implements Disposable {
           // It shows again in the next call that writes, syncs or closes.
         }
       },
-      finish: () => runSync(nodeDisk, session.finish()),
+      finish: () => runSync(nodeDisk, session.finish(false)),
     }
     this.#timer = new CommitTimer(handle, commitInterval)
     this.#timer.update()

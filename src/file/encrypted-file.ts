@@ -70,8 +70,8 @@ export class EncryptedFile implements AsyncDisposable {
       // An error shows again in the next call that writes, syncs or closes.
       commit: () => void runner.run(() => session.commit(true)).catch(() => undefined),
       finish: () => {
-        runner.finishSync()
-        runSync(nodeDisk, session.finish())
+        const isGoingOn = runner.finishSync()
+        runSync(nodeDisk, session.finish(isGoingOn))
       },
     }
     const timer = new CommitTimer(handle, commitInterval)

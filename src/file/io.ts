@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs'
 
 /**
  * The seam between what is done and how it is run. File code is written once, as generator functions that yield the I/O
- * they want ({@link Steps}); a runner performs it, with or without waiting (run-sync.ts, run-async.ts). What performs it
+ * they want ({@link Steps}); a runner performs it, with or without waiting (runners.ts). What performs it
  * is a {@link Disk}: node:fs, or in tests one that fails, tears and forgets.
  */
 
@@ -17,7 +17,7 @@ export interface DiskCalls {
   fstat(fd: number): Stats
   symlink(target: string, path: string): void
   readlink(path: PathLike): string
-  unlink(path: string): void
+  unlink(path: PathLike): void
   realpath(path: PathLike): string
   /** No I/O: lets `milliseconds` pass. */
   sleep(milliseconds: number): void
@@ -39,12 +39,14 @@ export type Call = { [K in keyof DiskCalls]: { readonly call: K; readonly args: 
 export interface Background {
   readonly call: Call
   outcome: { readonly value: unknown } | { readonly error: unknown } | undefined
+  /** It was made again while the first one still went on, whose memory is in use until the process ends. */
+  isRepeated: boolean
   /** Called once when there is an outcome. */
   whenDone: (() => void) | undefined
 }
 
-/** What steps ask of their runner: a call, a call in the background, or the outcome of one. */
-export type Request = Call | { readonly begin: Call } | { readonly await: Background }
+/** What steps ask of their runner: a call, one that is done at once by every runner, one in the background, or the outcome of that. */
+export type Request = Call | { readonly now: Call } | { readonly begin: Call } | { readonly await: Background }
 
 /** Code that asks for I/O instead of doing it. */
 export type Steps<T> = Generator<Request, T, unknown>
@@ -61,9 +63,19 @@ export const io = {
   ftruncate: (fd: number, size: number) => request('ftruncate', fd, size),
   fstat: (fd: number) => request('fstat', fd),
   readlink: (path: PathLike) => request('readlink', path),
-  unlink: (path: string) => request('unlink', path),
+  unlink: (path: PathLike) => request('unlink', path),
   realpath: (path: PathLike) => request('realpath', path),
   sleep: (milliseconds: number) => request('sleep', milliseconds),
+}
+
+/**
+ * Writes a few bytes at once, in every runner. For what must not be on its way when the process exits: a write that was begun ends
+ * after all that is done then, and would come to lie over it.
+ */
+export function* writeNow(fd: number, bytes: Uint8Array, position: number): Steps<void> {
+  for (let done = 0; done < bytes.length;) {
+    done += (yield { now: { call: 'writev', args: [fd, [bytes.subarray(done)], position + done] } }) as number
+  }
 }
 
 /** Begins a call in the background. Each must be awaited once by {@link settle}. */

@@ -1,11 +1,11 @@
 import { buildRecord, RECORD_COUNT, recordPosition, type CommitRecord } from '../container/commit-record.js'
 import { ciphertextSize } from '../container/geometry.js'
-import { directorySize } from '../container/redo-list.js'
+import { directorySize, GrowthDigest } from '../container/redo-list.js'
 import { concatBytes } from '../bytes/arrays.js'
 import { LimitError } from '../errors.js'
 import type { CommittedState, FoundState } from './committed-state.js'
 import type { ContainerFile } from './container-file.js'
-import { io, writeFully, type Steps } from './io.js'
+import { io, writeNow, type Steps } from './io.js'
 
 /** A stretch of the file: from `start` up to and without `end`. */
 export interface Extent {
@@ -137,17 +137,21 @@ export class Journal {
     this.#adopt(record, live, stale[0]!)
   }
 
-  /** The records of a new file's first commit, which fills all slots. @returns what lies between the key slots and segment 0. */
-  firstRecords(content: CommitContent, state: Omit<CommittedState, 'record'>, keyHeaderSize: number, clean: boolean): Uint8Array {
+  /** The record of a new file's first commit, and the three slots filled with it. */
+  firstRecord(content: CommitContent, clean: boolean): { readonly record: CommitRecord; readonly records: Uint8Array } {
     const record = this.#nextRecord(content, clean)
     const slots = Array.from({ length: RECORD_COUNT }, (_, slot) => buildRecord(record, slot, this.#file.recordKey.expose()))
+    return { record, records: concatBytes(...slots) }
+  }
+
+  /** To be called when the first record is written. */
+  adoptFirst(record: CommitRecord, state: Omit<CommittedState, 'record'>): void {
     this.#adopt(record, state, 0)
-    return concatBytes(new Uint8Array(recordPosition(0) - keyHeaderSize), ...slots)
   }
 
   *#write(record: CommitRecord, slot: number): Steps<void> {
     this.#isValid[slot] = false
-    yield* writeFully(this.#fd, [buildRecord(record, slot, this.#file.recordKey.expose())], recordPosition(slot))
+    yield* writeNow(this.#fd, buildRecord(record, slot, this.#file.recordKey.expose()), recordPosition(slot))
     this.#isValid[slot] = true
   }
 
@@ -175,9 +179,15 @@ export class Journal {
   }
 }
 
-/** What a record of the same state says. */
-function contentOf({ record, redo }: CommittedState): CommitContent {
-  return { ...record, redo: redo.size === 0 ? undefined : record.redo, applied: false }
+/** What another record of the same state says: it adds nothing, and what the first one added is not checked again. */
+function contentOf({ record, redo, count }: CommittedState): CommitContent {
+  return {
+    ...record,
+    growthBegan: count,
+    growthDigest: new GrowthDigest().digest(),
+    redo: redo.size === 0 ? undefined : record.redo,
+    applied: false,
+  }
 }
 
 /** Finds the first place for `size` bytes at or behind `from` that touches none of `pinned`. */

@@ -19,13 +19,16 @@ export interface Lock {
 const SUFFIX = '.sealfile-lock'
 const NAME_MAX = 255
 const RETRY_MS = 25
+/** What a lock's name grows by for the one who removes it: a guard, which may need a guard. */
+const GUARD_LENGTH = 17
 /** Process, its start, which lock of its, host: short enough, as a rule, to need no block of its own on the disk. */
-const LOCK_TARGET = /^(\d+):(\d*):[0-9a-f]{16}@(.+)$/
+const LOCK_TARGET = /^(\d+):(\d*):[0-9a-f]{16}@([\w.%~!*'()-]+)$/
 /** What systems answer that do not make symbolic links, or not for everybody. */
 const NO_LINKS = new Set<string | undefined>(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'])
 const LOCK_FILE_MAX = 512
 /** Somebody else may have put anything there: a pipe must not hold us up. Windows knows neither flag. */
-const READ_LOCK_FLAGS = constants.O_RDONLY | ((constants.O_NONBLOCK as number | undefined) ?? 0)
+const READ_LOCK_FLAGS =
+  constants.O_RDONLY | ((constants.O_NONBLOCK as number | undefined) ?? 0) | ((constants.O_NOFOLLOW as number | undefined) ?? 0)
 const LOCK_NUMBER = /[0-9a-f]{16}(?=@)/
 
 interface Owner {
@@ -35,11 +38,12 @@ interface Owner {
   readonly started: string
 }
 
-/** When process `pid` began: field 22 of its stat file on Linux. */
+/** When process `pid` began: field 22 of its stat file on Linux; `dead` for one that has ended and that nobody has asked about yet. */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' || fields[0] === 'X' ? 'dead' : (fields[19] ?? '')
   } catch {
     return ''
   }
@@ -66,13 +70,15 @@ function mayBeAlive(owner: Owner): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
   }
   const started = startOf(owner.pid)
+  if (started === 'dead') return false
   return started === '' || owner.started === '' || started === owner.started
 }
 
 /** The lock that belongs to a file: beside it, under a name that the file system takes. */
 export function lockPath(file: string): string {
   const name = basename(file)
-  const short = Buffer.byteLength(name + SUFFIX) <= NAME_MAX ? name : createHash('sha256').update(name).digest('hex')
+  const short =
+    Buffer.byteLength(name + SUFFIX) + 2 * GUARD_LENGTH <= NAME_MAX ? name : createHash('sha256').update(name).digest('hex')
   return join(dirname(file), short + SUFFIX)
 }
 
@@ -128,8 +134,11 @@ function* removeStale(path: string, stale: string): Steps<string | undefined> {
   const guard = `${path}-${LOCK_NUMBER.exec(stale)![0]}`
   const rival = yield* tryLock(guard)
   if (rival !== undefined) return rival
-  if ((yield* readLock(path)) === stale) yield* io.unlink(path)
-  yield* io.unlink(guard)
+  try {
+    if ((yield* readLock(path)) === stale) yield* releaseLock({ path })
+  } finally {
+    yield* releaseLock({ path: guard })
+  }
   return undefined
 }
 
@@ -142,6 +151,9 @@ function* makeLock(linking: Background, path: string): Steps<void> {
     const fd = yield* io.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o666)
     try {
       yield* writeFully(fd, [Buffer.from(describeSelf())], 0)
+    } catch (error) {
+      yield* releaseLock({ path })
+      throw error
     } finally {
       yield* io.close(fd)
     }
@@ -189,6 +201,6 @@ function codeOf(error: unknown): string | undefined {
 
 function lockedError(holder: string, path: string, file: string): LockedError {
   const owner = parseOwner(holder)
-  const who = owner === undefined ? 'an unknown process' : `process ${owner.pid} on ${decodeURIComponent(owner.host)}`
+  const who = owner === undefined ? 'an unknown process' : `process ${owner.pid} on ${owner.host}`
   return new LockedError(`the file is open for writing by ${who} (lock '${path}')`, { path: file })
 }

@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { invalidArgType } from '../argument-errors.js'
 import { InvalidFileFormatError, LockedError } from '../errors.js'
 import { findStreamState, StateFinder } from './committed-state.js'
 import { ContainerFile } from './container-file.js'
@@ -34,6 +35,9 @@ export function* openFile(path: PathLike, access: Access, options: ResolvedOptio
 }
 
 function nameOf(path: PathLike): string {
+  if (typeof path !== 'string' && !(path instanceof URL) && !Buffer.isBuffer(path)) {
+    throw invalidArgType('path', 'of type string or an instance of Buffer or URL', path)
+  }
   return path instanceof URL ? fileURLToPath(path) : path.toString()
 }
 
@@ -52,7 +56,11 @@ function* undoOnError<T>(use: Steps<T>, undo: () => Steps<void> | void): Steps<T
   try {
     return yield* use
   } catch (error) {
-    yield* undo() ?? []
+    try {
+      yield* undo() ?? []
+    } catch {
+      // What went wrong first is what the caller must know.
+    }
     throw error
   }
 }
@@ -63,25 +71,34 @@ function* openForReading(path: PathLike, options: ResolvedOptions): Steps<OpenFi
 }
 
 function* readFile(fd: number, name: string, options: ResolvedOptions): Steps<OpenFile> {
-  const measuring = yield* begin({ call: 'fstat', args: [fd] })
-  const { file, start } = yield* openContainer(fd, name, options)
+  const { file, start, size } = yield* openContainer(fd, name, options)
   return yield* undoOnError(find(), () => file.dispose())
 
   function* find(): Steps<OpenFile> {
-    const { size } = (yield* settle(measuring)) as Stats
     const reader = new SegmentReader(file, fd, start)
     if (file.geometry.kind === 'stream') {
       return { container: file, fd, reader, state: yield* findStreamState(file, reader, size), fellBack: false }
     }
-    const { state, fellBack } = yield* new StateFinder(file, fd, size, options.recover).find(start)
+    const { state, fellBack } = yield* new StateFinder(file, fd, size, options.recover, false).find(start)
     return { container: file, fd, reader, state, fellBack }
   }
 }
 
-function* openContainer(fd: number, name: string, options: ResolvedOptions): Steps<{ file: ContainerFile; start: Uint8Array }> {
+interface OpenContainer {
+  readonly file: ContainerFile
+  /** What the file begins with. */
+  readonly start: Uint8Array
+  /** Of the file, not before its header was read: a writer may be at work, and a record speaks of no more than was there before it. */
+  readonly size: number
+}
+
+function* openContainer(fd: number, name: string, options: ResolvedOptions): Steps<OpenContainer> {
   const buffer = Buffer.allocUnsafeSlow(START_SIZE)
   const start = buffer.subarray(0, yield* readFully(fd, buffer, 0))
-  return { file: ContainerFile.open(name, options, start), start }
+  const measuring = yield* begin({ call: 'fstat', args: [fd] })
+  const open = doNow(() => ContainerFile.open(name, options, start))
+  const { size } = (yield* settle(measuring)) as Stats
+  return { file: open(), start, size }
 }
 
 function* openForWriting(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile> {
@@ -92,14 +109,19 @@ function* openForWriting(path: PathLike, access: Access, options: ResolvedOption
   const prepare = (): void => {
     if (access.truncate) prepared = doNow(create)
   }
-  const opened = yield* openLocked(path, name, access, options, prepare, () => void prepared())
-  const { fd, lock, size, isCreated } = opened
+  const opening = openLocked(path, name, access, options, prepare, () => void prepared())
+  const { fd, lock, size, isCreated } = yield* undoOnError(opening, () => {
+    if (prepared !== create) prepared().file.dispose()
+  })
   try {
     const file = size === 0 ? newFile(fd, prepared(), options) : yield* editedFile(fd, name, size, options)
     return { ...file, lock }
   } catch (error) {
-    if (isCreated) yield* io.unlink(name)
-    yield* closeAndUnlock(fd, lock)
+    try {
+      if (isCreated) yield* io.unlink(path)
+    } finally {
+      yield* closeAndUnlock(fd, lock)
+    }
     throw error
   }
 }
@@ -120,7 +142,7 @@ function* editedFile(fd: number, name: string, size: number, options: ResolvedOp
       throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT', message, { path: name })
     }
     const reader = new SegmentReader(file, fd, start)
-    const found = yield* new StateFinder(file, fd, size, options.recover).find(start)
+    const found = yield* new StateFinder(file, fd, size, options.recover, true).find(start)
     const editor = yield* Editor.open(file, fd, reader, options.durability === 'fsync', found, size)
     return { container: file, fd, reader, editor, fellBack: found.fellBack }
   }
@@ -175,7 +197,7 @@ function* openLocked(
     const fd = yield* settleUnlessExists(creating) // the system's own word on the file comes first
     if (fd !== undefined) {
       yield* io.close(fd)
-      if (!(error instanceof LockedError)) yield* io.unlink(name)
+      if (!(error instanceof LockedError)) yield* io.unlink(path)
     }
     throw error
   }

@@ -1,4 +1,4 @@
-import { invalidArgType, invalidArgValue, outOfRange } from '../argument-errors.js'
+import { invalidArgType, invalidArgValue, outOfRange, WITHHELD } from '../argument-errors.js'
 import { SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN } from '../container/preamble.js'
 import { AEADS, type Aead, type CipherName } from '../seal/suites.js'
 import type { KeySource } from './key-source.js'
@@ -96,7 +96,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
     mode = 0o666,
   } = options
   if (!isObject(keyManager) || typeof keyManager.wrapFileKey !== 'function' || typeof keyManager.unwrapFileKey !== 'function') {
-    throw invalidArgType('options.keyManager', 'an instance of KeyManager', keyManager)
+    throw invalidArgType('options.keyManager', 'an instance of KeyManager', WITHHELD)
   }
   if (typeof purpose !== 'string') throw invalidArgType('options.purpose', 'of type string', purpose)
   if (!(context instanceof Uint8Array)) throw invalidArgType('options.context', 'an instance of Uint8Array', context)
@@ -113,7 +113,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
   return {
     keySource: keyManager,
     purpose,
-    context: context.slice(),
+    context: new Uint8Array(context),
     segmentSize,
     aead: AEADS[cipher],
     durability,

@@ -2,7 +2,7 @@ import { ciphertextSize, segmentPosition, type Geometry } from '../container/geo
 import { begin, readFully, settle, type Background, type Steps } from './io.js'
 
 /** What must be known of a state to fetch its segments. */
-export interface Extent {
+export interface Content {
   /** Plaintext bytes. */
   readonly length: number
   /** Data segments. */
@@ -41,13 +41,14 @@ export class ReadAhead {
    * @param isSequential - The segment before it was fetched last.
    * @returns `size` bytes, or fewer where the file ends; lent until the next call.
    */
-  *fetch(extent: Extent, index: number, size: number, isSequential: boolean): Steps<Uint8Array> {
+  *fetch(extent: Content, index: number, size: number, isSequential: boolean): Steps<Uint8Array> {
     let bytes = this.#find(index, size)
     if (bytes === undefined && this.#ahead?.window.first === index) {
       yield* this.#advance()
       bytes = this.#find(index, size)
     }
     if (bytes === undefined) {
+      yield* this.#dropAhead()
       const buffer = this.#allocate(isSequential ? this.#windowSize(extent, index) : size)
       const read = yield* readFully(this.#fd, buffer, segmentPosition(this.#geometry, index))
       this.#window = { first: index, bytes: buffer.subarray(0, read) }
@@ -60,6 +61,10 @@ export class ReadAhead {
   /** Forgets what was fetched, because the file has changed or is about to be closed. */
   *forget(): Steps<void> {
     this.#window = undefined
+    yield* this.#dropAhead()
+  }
+
+  *#dropAhead(): Steps<void> {
     const ahead = this.#ahead
     this.#ahead = undefined
     if (ahead === undefined) return
@@ -87,7 +92,7 @@ export class ReadAhead {
   }
 
   /** Begins to read the window behind the present one, unless that goes on already. */
-  *#begin(extent: Extent): Steps<void> {
+  *#begin(extent: Content): Steps<void> {
     if (this.#window === undefined || this.#ahead !== undefined) return
     const { segmentSize, segmentOverhead } = this.#geometry
     const first = this.#window.first + Math.floor(this.#window.bytes.length / (segmentSize + segmentOverhead))
@@ -99,7 +104,7 @@ export class ReadAhead {
   }
 
   /** @returns the bytes of a window that begins at segment `first`: whole segments, to the end of the data at most. */
-  #windowSize({ length, count }: Extent, first: number): number {
+  #windowSize({ length, count }: Content, first: number): number {
     const segments = Math.max(1, Math.floor(WINDOW_LENGTH / this.#geometry.segmentSize))
     const end =
       first + segments < count ? segmentPosition(this.#geometry, first + segments) : ciphertextSize(this.#geometry, length)

@@ -16,19 +16,37 @@ function valueOf({ outcome }: Background): unknown {
   return outcome.value
 }
 
-/** Answers one request at once. A background call that has not ended is made again: it writes the same bytes to the same place. */
-function answerSync(calls: DiskCalls, request: Request): unknown {
-  if ('call' in request) return performSync(calls, request)
-  const background: Background =
-    'begin' in request ? { call: request.begin, outcome: undefined, whenDone: undefined } : request.await
-  if (background.outcome === undefined) {
-    try {
-      background.outcome = { value: performSync(calls, background.call) }
-    } catch (error) {
-      background.outcome = { error }
-    }
+/**
+ * Makes a call again that goes on and whose end nobody will see: it writes the same bytes to the same place. A file is not closed
+ * twice, because its number may belong to another by then.
+ */
+function repeatSync(calls: DiskCalls, call: Call): unknown {
+  return call.call === 'close' ? undefined : performSync(calls, call)
+}
+
+/** Answers one request at once. @param isGoingOn - It was asked before, and its call goes on. */
+function answerSync(calls: DiskCalls, request: Request, isGoingOn: boolean): unknown {
+  if ('call' in request) return isGoingOn ? repeatSync(calls, request) : performSync(calls, request)
+  if ('now' in request) return performSync(calls, request.now)
+  if ('begin' in request) {
+    const background: Background = { call: request.begin, outcome: undefined, isRepeated: false, whenDone: undefined }
+    background.outcome = outcomeOf(() => performSync(calls, request.begin))
+    return background
   }
-  return 'begin' in request ? background : valueOf(background)
+  const background = request.await
+  if (background.outcome === undefined) {
+    background.isRepeated = true
+    background.outcome = outcomeOf(() => repeatSync(calls, background.call))
+  }
+  return valueOf(background)
+}
+
+function outcomeOf(perform: () => unknown): NonNullable<Background['outcome']> {
+  try {
+    return { value: perform() }
+  } catch (error) {
+    return { error }
+  }
 }
 
 /** Goes on with steps until they end, from the answer to the request that they wait for. */
@@ -38,7 +56,7 @@ function continueSync<T>(calls: DiskCalls, steps: Steps<T>, waitsFor?: Request):
     if (turn?.done === true) return turn.value
     let answer: unknown
     try {
-      answer = answerSync(calls, turn === undefined ? waitsFor! : turn.value)
+      answer = turn === undefined ? answerSync(calls, waitsFor!, true) : answerSync(calls, turn.value, false)
     } catch (error) {
       turn = steps.throw(error)
       continue
@@ -64,6 +82,9 @@ export class AsyncRunner {
   afterEach: (() => void) | undefined
   readonly #disk: Disk
   readonly #queue: Job[] = []
+  #isBeginning = false
+  /** Calls in the background. */
+  #goingOn = 0
   #active: { readonly job: Job; readonly steps: Steps<unknown>; waitsFor: Request | undefined } | undefined
 
   constructor(disk: Disk) {
@@ -74,24 +95,35 @@ export class AsyncRunner {
   run<T>(start: () => Steps<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const job: Job = { start, resolve: resolve as (value: unknown) => void, reject }
-      if (this.#active === undefined) this.#begin(job)
-      else this.#queue.push(job)
+      this.#queue.push(job)
+      this.#beginNext()
     })
-  }
-
-  get isIdle(): boolean {
-    return this.#active === undefined
   }
 
   /**
    * Brings all that goes on and all that is queued to its end at once, for when the process exits and no callback will
    * come any more.
+   *
+   * @returns whether anything was going on: it ends after all that is done now.
    */
-  finishSync(): void {
+  finishSync(): boolean {
     const active = this.#active
     this.#active = undefined
     if (active !== undefined) settleJob(active.job, () => continueSync(this.#disk.sync, active.steps, active.waitsFor))
     for (const job of this.#queue.splice(0)) settleJob(job, () => continueSync(this.#disk.sync, job.start()))
+    return active !== undefined || this.#goingOn > 0
+  }
+
+  /** Begins what waits. In a loop: operations that need no I/O end at once, and the stack must not grow with the queue. */
+  #beginNext(): void {
+    if (this.#isBeginning) return
+    this.#isBeginning = true
+    while (this.#active === undefined) {
+      const job = this.#queue.shift()
+      if (job === undefined) break
+      this.#begin(job)
+    }
+    this.#isBeginning = false
   }
 
   #begin(job: Job): void {
@@ -127,6 +159,11 @@ export class AsyncRunner {
         )
         return
       }
+      if ('now' in request) {
+        const outcome = outcomeOf(() => performSync(this.#disk.sync, request.now))
+        turn = () => ('error' in outcome ? steps.throw(outcome.error) : steps.next(outcome.value))
+        continue
+      }
       if ('begin' in request) {
         const background = this.#beginBackground(request.begin)
         turn = () => steps.next(background)
@@ -147,8 +184,10 @@ export class AsyncRunner {
   }
 
   #beginBackground(call: Call): Background {
-    const background: Background = { call, outcome: undefined, whenDone: undefined }
+    const background: Background = { call, outcome: undefined, isRepeated: false, whenDone: undefined }
+    this.#goingOn++
     const settle = (outcome: Background['outcome']): void => {
+      this.#goingOn--
       background.outcome ??= outcome
       background.whenDone?.()
       background.whenDone = undefined
@@ -164,8 +203,7 @@ export class AsyncRunner {
     settleJob(job, result)
     this.#active = undefined
     this.afterEach?.()
-    const next = this.#queue.shift()
-    if (next !== undefined) this.#begin(next)
+    this.#beginNext()
   }
 }
 

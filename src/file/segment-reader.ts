@@ -4,10 +4,10 @@ import type { RedoEntry } from '../container/redo-list.js'
 import { decryptSegment, type EncryptedSegment } from '../seal/segment.js'
 import type { ContainerFile } from './container-file.js'
 import { readFully, type Steps } from './io.js'
-import { ReadAhead, type Extent } from './read-ahead.js'
+import { ReadAhead, type Content } from './read-ahead.js'
 
 /** What a reader must know of a committed state. */
-export interface ReadableState extends Extent {
+export interface ReadableState extends Content {
   /** Segments that wait in the redo list, by index. */
   readonly redo: ReadonlyMap<number, RedoEntry>
 }

@@ -91,16 +91,23 @@ export class Session {
   *write(data: Uint8Array, position: number | null): Steps<number> {
     const editor = this.#checkWritable()
     const start = this.#access.append ? editor.length : (position ?? this.#cursor)
-    yield* editor.write(data, start)
-    if (position === null || this.#access.append) this.#cursor = start + data.length
+    const moves = position === null || this.#access.append
+    try {
+      yield* editor.write(data, start)
+    } finally {
+      if (moves) this.#cursor = editor.writtenTo
+    }
     return data.length
   }
 
   /** Writes all of `data` at the end. */
   *append(data: Uint8Array): Steps<number> {
     const editor = this.#checkWritable()
-    yield* editor.write(data, editor.length)
-    this.#cursor = editor.length
+    try {
+      yield* editor.write(data, editor.length)
+    } finally {
+      this.#cursor = editor.writtenTo
+    }
     return data.length
   }
 
@@ -130,11 +137,15 @@ export class Session {
     return stats
   }
 
-  /** Commits, marks the file as closed and lets go of its lock, but leaves the handle open: the process is about to exit. */
-  *finish(): Steps<void> {
+  /**
+   * Commits, marks the file as closed and lets go of its lock, but leaves the handle open: the process is about to exit.
+   *
+   * @param keepsLock - Calls still go on, and end after this: nobody else may write before the process is gone.
+   */
+  *finish(keepsLock: boolean): Steps<void> {
     if (!this.#isOpen) return
     yield* this.#closeContent()
-    if (this.#lock !== undefined) yield* releaseLock(this.#lock)
+    if (this.#lock !== undefined && !keepsLock) yield* releaseLock(this.#lock)
     this.#lock = undefined
   }
 
@@ -145,14 +156,17 @@ export class Session {
     try {
       yield* this.#closeContent()
     } finally {
-      this.#file.container.dispose()
+      const { editor, reader, container } = this.#file
+      yield* editor?.abandon() ?? reader.forget()
+      container.dispose()
       yield* closeAndUnlock(this.#file.fd, this.#lock)
     }
   }
 
   *#closeContent(): Steps<void> {
     const { editor, reader } = this.#file
-    yield* editor?.close() ?? reader.forget()
+    if (editor !== undefined) yield* editor.close()
+    else yield* reader.forget()
   }
 
   #checkReadable(): void {

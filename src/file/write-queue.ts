@@ -27,18 +27,10 @@ export class WriteQueue {
   /** In the order of their adding; more may still be gathered into the last. */
   readonly #waiting: Batch[] = []
   readonly #inFlight: { readonly batch: Batch; readonly background: Background }[] = []
-  #beforeFirst: (() => void) | undefined
   #hasWritten = false
 
-  /** @param beforeFirst - Called once, before anything is written: the last time to change what was added. */
-  constructor(fd: number, beforeFirst: () => void) {
+  constructor(fd: number) {
     this.#fd = fd
-    this.#beforeFirst = beforeFirst
-  }
-
-  /** Some of what was added is written. */
-  get hasWritten(): boolean {
-    return this.#hasWritten
   }
 
   /** All that was added is written. */
@@ -46,9 +38,21 @@ export class WriteQueue {
     return this.#waiting.length === 0 && this.#inFlight.length === 0
   }
 
-  /** Queues a header for `position`; it may change until the queue begins to write. */
-  addHeader(position: number, header: Uint8Array): void {
-    this.#add(position, [header], [])
+  /** Nothing was written, and what was added fits into one call. */
+  get isOneCall(): boolean {
+    return !this.#hasWritten && this.#inFlight.length === 0 && this.#waiting.length <= 1 && !this.hasFull
+  }
+
+  /** Something has become large enough for a call. */
+  get hasFull(): boolean {
+    return this.#waiting.length > 1 || (this.#waiting[0] !== undefined && isFull(this.#waiting[0]))
+  }
+
+  /** Puts the header before all that was added, which lies behind it in the file and was not written yet. */
+  addHeader(header: Uint8Array): void {
+    const [first] = this.#waiting
+    const buffers = [header, ...(first?.buffers ?? [])]
+    this.#waiting[0] = { position: 0, size: header.length + (first?.size ?? 0), buffers, disposable: first?.disposable ?? [] }
   }
 
   /** Queues a segment for `position`; its ciphertext is the queue's to dispose of. */
@@ -58,13 +62,22 @@ export class WriteQueue {
 
   /** Begins to write what has become large enough for a call. @throws the system error of an earlier write. */
   *writeFull(): Steps<void> {
-    while (this.#waiting.length > 1 || (this.#waiting[0] !== undefined && isFull(this.#waiting[0]))) yield* this.#writeFirst()
+    while (this.hasFull) yield* this.#writeFirst()
   }
 
   /** Waits until all that was added is written. @throws the first system error. */
   *drain(): Steps<void> {
     while (this.#waiting.length > 0) yield* this.#writeFirst()
     yield* this.#finish(0)
+  }
+
+  /** Waits for what is in flight, whatever comes of it, so that the file can be closed. */
+  *abandon(): Steps<void> {
+    try {
+      yield* this.#finish(0)
+    } catch {
+      // It was told before, or is about to be.
+    }
   }
 
   #add(position: number, buffers: readonly Uint8Array[], disposable: readonly Uint8Array[]): void {
@@ -79,28 +92,29 @@ export class WriteQueue {
   }
 
   *#writeFirst(): Steps<void> {
-    this.#beforeFirst?.()
-    this.#beforeFirst = undefined
     yield* this.#finish(IN_FLIGHT_MAX - 1)
     const batch = this.#waiting.shift()!
     const background = yield* begin({ call: 'writev', args: [this.#fd, batch.buffers, batch.position] })
     this.#inFlight.push({ batch, background })
   }
 
-  /** Waits until at most `limit` calls are in flight. */
+  /** Waits until at most `limit` calls are in flight; until none is, where one failed. What failed waits again. */
   *#finish(limit: number): Steps<void> {
-    while (this.#inFlight.length > limit) {
+    let failure: { readonly error: unknown } | undefined
+    while (this.#inFlight.length > (failure === undefined ? limit : 0)) {
       const { batch, background } = this.#inFlight.shift()!
       try {
         const written = (yield* settle(background)) as number
         if (written < batch.size) yield* writeFully(this.#fd, withoutFirst(batch.buffers, written), batch.position + written)
       } catch (error) {
         this.#waiting.unshift(batch)
-        throw error
+        failure ??= { error }
+        continue
       }
       this.#hasWritten = true
-      for (const buffer of batch.disposable) releaseMemory(buffer)
+      if (!background.isRepeated) for (const buffer of batch.disposable) releaseMemory(buffer)
     }
+    if (failure !== undefined) throw failure.error
   }
 }
 

@@ -73,9 +73,9 @@ async function runFaulty(
       session = undefined
       session = await execute(() => Session.open(PATH, parseFlags(step.flags), optionsOf({ ...step, segmentSize })))
       mayWrite = true
-      if (committed === 0) return
+      if (disk.files.get(PATH)!.content.length === 0) return
       const content = await readBack(disk.files.get(PATH)!.content)
-      expectState(content, history.slice(isClosed ? -1 : committed - 1))
+      expectState(content, history.slice(isClosed ? -1 : Math.max(0, committed - 1)))
       history.push({ before: content, after: content })
       return
     }

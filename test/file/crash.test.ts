@@ -192,8 +192,8 @@ test('where one record was torn and one passed over, both are replaced, and no c
   const before = new CrashRun(new SeededRandom(1))
   before.run(parseSteps('open w; append 100; sync; append 100; commit; append 100; commit'))
   const { base, operations } = before.life.file
-  const [passedOver, torn] = operations.filter(isRecordWrite) as [Operation, Operation & { kind: 'write' }]
-  const survived = [...operations.slice(0, 2), passedOver, tear(torn, 100)]
+  const [passedOver, torn] = operations.filter(isRecordWrite).slice(-2) as [Operation, Operation & { kind: 'write' }]
+  const survived = [...operations.slice(0, operations.findIndex(({ kind }) => kind === 'sync') + 1), passedOver, tear(torn, 100)]
   const tally = new Tally()
   const crash = crashTo(before.life, operations.length, afterProcessDeath(base, survived), true)
   const { index } = checkCrash(crash, tally)

@@ -585,6 +585,15 @@ describe('append', () => {
 })
 
 describe('order', () => {
+  test('thousands of operations that nobody waits for all come to their end', async () => {
+    const path = inFolder('thousands')
+    const file = await EncryptedFile.open(path, 'w', OPTIONS)
+    const all = [file.sync(), ...Array.from({ length: 20_000 }, (_, i) => file.write(`${i}\n`)), file.close()]
+    const outcomes = await Promise.allSettled(all)
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([])
+    expect(readEncrypted(path).toString()).toBe(Array.from({ length: 20_000 }, (_, i) => `${i}\n`).join(''))
+  })
+
   test('operations that nobody waits for come one after the other', async () => {
     const path = freshPath()
     const file = await EncryptedFile.open(path, 'w', OPTIONS)

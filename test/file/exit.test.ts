@@ -49,11 +49,21 @@ describe('a process that exits without closing leaves what was written, and no l
     ['with a handle that does not wait, by process.exit', `openSync().write('text'); process.exit(3)`, 3],
     ['with a handle that does not wait, by an error', `openSync().write('text'); throw new Error('no')`, 1],
     ['while it closes', `const file = await open(); void file.write('text'); void file.close(); process.exit(3)`, 3],
-    ['while it syncs', `const file = await open(); await file.write('text'); void file.sync(); process.exit(3)`, 3],
     ['after a commit', `const file = await open(); await file.write('te'); await file.sync(); await file.write('xt')`, 0],
   ])('%s', (_, script, expected) => {
     const { path, status, stderr } = runScript(script)
     expect(status, stderr).toBe(expected)
+    expect(readEncrypted(path).toString()).toBe('text')
+    expect(readdirSync(inFolder('.')).filter((name) => name.includes('lock'))).toEqual([])
+  })
+
+  test('while it syncs: the lock of the dead process is left, and taken over', () => {
+    const { path, status, stderr } = runScript(
+      `const file = await open(); await file.write('te'); void file.sync(); process.exit(3)`,
+    )
+    expect(status, stderr).toBe(3)
+    const next = run(`${PRELUDE} const file = await open('a'); await file.write('xt'); await file.close()`, path)
+    expect(next.status, next.stderr).toBe(0)
     expect(readEncrypted(path).toString()).toBe('text')
     expect(readdirSync(inFolder('.')).filter((name) => name.includes('lock'))).toEqual([])
   })

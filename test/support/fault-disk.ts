@@ -272,7 +272,8 @@ export class FaultDisk implements Disk {
         return target
       },
       unlink: (path) => {
-        if (!this.links.delete(path) && !this.files.delete(path)) throw errorOf('ENOENT', 'unlink')
+        const name = path.toString()
+        if (!this.links.delete(name) && !this.files.delete(name)) throw errorOf('ENOENT', 'unlink')
       },
       realpath: (path: PathLike) => path.toString(),
       sleep: () => undefined,
