@@ -1,4 +1,4 @@
-import { constants, type Stats } from 'node:fs'
+import { constants } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalidArgType } from '../argument-errors.js'
@@ -95,10 +95,8 @@ interface OpenContainer {
 function* openContainer(fd: number, name: string, options: ResolvedOptions): Steps<OpenContainer> {
   const buffer = Buffer.allocUnsafeSlow(START_SIZE)
   const start = buffer.subarray(0, yield* readFully(fd, buffer, 0))
-  const measuring = yield* begin({ call: 'fstat', args: [fd] })
-  const open = doNow(() => ContainerFile.open(name, options, start))
-  const { size } = (yield* settle(measuring)) as Stats
-  return { file: open(), start, size }
+  const size = start.length < START_SIZE ? start.length : (yield* io.fstat(fd)).size
+  return { file: ContainerFile.open(name, options, start), start, size }
 }
 
 function* openForWriting(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile> {

@@ -12,7 +12,7 @@ interface Batch {
 }
 
 /** Bytes that go into one call. */
-const BATCH_SIZE = 2 ** 20
+const BATCH_SIZE = 2 ** 19
 /** Buffers that go into one call (IOV_MAX is 1,024 on the common systems). */
 const BATCH_BUFFERS = 960
 /** Calls that go on in the background while more is encrypted. */
