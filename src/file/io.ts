@@ -78,6 +78,11 @@ export function* writeNow(fd: number, bytes: Uint8Array, position: number): Step
   }
 }
 
+/** What the system knows of an open file anyway, at once, in every runner. */
+export function* fstatNow(fd: number): Steps<Stats> {
+  return (yield { now: { call: 'fstat', args: [fd] } }) as Stats
+}
+
 /** Begins a call in the background. Each must be awaited once by {@link settle}. */
 export function* begin(call: Call): Steps<Background> {
   return (yield { begin: call }) as Background

@@ -7,7 +7,7 @@ import { findStreamState, StateFinder } from './committed-state.js'
 import { ContainerFile } from './container-file.js'
 import { Editor } from './editor.js'
 import type { Access } from './flags.js'
-import { begin, io, readFully, settle, type Background, type PathLike, type Steps } from './io.js'
+import { begin, fstatNow, io, readFully, settle, type Background, type PathLike, type Steps } from './io.js'
 import { acquireLock, lockPath, releaseLock, type Lock } from './lock.js'
 import type { ResolvedOptions } from './options.js'
 import { SegmentReader, type ReadableState } from './segment-reader.js'
@@ -201,7 +201,13 @@ function* openLocked(
   }
   try {
     const created = yield* settleUnlessExists(creating)
-    if (created !== undefined) return { fd: created, lock, size: 0, isCreated: true }
+    if (created !== undefined) {
+      // Another writer may have had the lock before, and have written the file that was made here.
+      if ((yield* undoOnError(fstatNow(created), () => io.close(created))).size === 0) {
+        return { fd: created, lock, size: 0, isCreated: true }
+      }
+      yield* io.close(created)
+    }
     lock = yield* lockTarget(path, name, lock, options)
     if (access.truncate) beforeTruncate()
     const fd = yield* io.open(path, access.truncate ? flags | constants.O_TRUNC : flags, mode)

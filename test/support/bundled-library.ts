@@ -6,10 +6,15 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll } from 'vitest'
 
+const folders: string[] = []
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
 /** The library as one ES module, so that tests can run it in processes of their own. */
 export async function bundleLibrary(): Promise<(script: string, ...args: string[]) => SpawnSyncReturns<string>> {
   const folder = mkdtempSync(join(tmpdir(), 'sealfile-bundle-'))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  folders.push(folder)
   const outfile = join(folder, 'sealfile.mjs')
   const entry = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
   await build({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' })
