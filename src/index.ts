@@ -5,7 +5,7 @@ export type { ContentOptions, Position, ReadOptions, WriteOptions } from './file
 export type { FileKeyRequest, KeySource, WrappedFileKey } from './file/key-source.js'
 export type { OpenOptions } from './file/options.js'
 export type { CipherName } from './seal/suites.js'
-export type { PathLike } from './file/io.js'
+export type { PathLike } from './file/io/steps.js'
 export type { Argon2Limits, Argon2Parameters, Argon2Profile } from './keys/argon2-parameters.js'
 export { KeyManager, type CreateKeyManagerOptions, type OpenKeyManagerOptions } from './keys/key-manager.js'
 export type { KeyringPath } from './keys/keyring-file.js'

@@ -12,10 +12,10 @@ import {
   type WriteOptions,
 } from './data-arguments.js'
 import { parseFlags, type Access } from './flags.js'
-import type { PathLike, Steps } from './io.js'
-import { nodeDisk } from './node-disk.js'
+import type { PathLike, Steps } from './io/steps.js'
+import { nodeDisk } from './io/node-disk.js'
 import { resolveOpenOptions, type OpenOptions } from './options.js'
-import { runSync } from './runners.js'
+import { runSync } from './io/runners.js'
 import { Session } from './session.js'
 
 /**

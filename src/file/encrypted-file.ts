@@ -13,12 +13,12 @@ import {
 import { EncryptedFileSync } from './encrypted-file-sync.js'
 import { CommitTimer } from './commit-timer.js'
 import { parseFlags, type Access } from './flags.js'
-import type { PathLike } from './io.js'
-import { nodeDisk } from './node-disk.js'
+import type { PathLike } from './io/steps.js'
+import { nodeDisk } from './io/node-disk.js'
 import { resolveOpenOptions, type OpenOptions } from './options.js'
-import { AsyncRunner, runSync } from './runners.js'
+import { AsyncRunner, runSync } from './io/runners.js'
 import { Session } from './session.js'
-import { checkAborted } from './system-errors.js'
+import { checkAborted } from './io/system-errors.js'
 
 /** What `read` returns. */
 export interface ReadResult<T> {

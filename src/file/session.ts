@@ -1,11 +1,11 @@
 import type { Stats } from 'node:fs'
-import type { Editor } from './editor.js'
+import type { Editor } from './engine/editor.js'
 import type { Access } from './flags.js'
-import { io, type PathLike, type Steps } from './io.js'
-import { releaseLock, type Lock } from './lock.js'
+import { io, type PathLike, type Steps } from './io/steps.js'
+import { releaseLock, type Lock } from './engine/lock.js'
 import { closeAndUnlock, openFile, type OpenFile } from './open-file.js'
 import type { ResolvedOptions } from './options.js'
-import { checkAborted, systemError } from './system-errors.js'
+import { checkAborted, systemError } from './io/system-errors.js'
 
 /** What `readToEnd` reads between two looks at its signal. */
 const PIECE_SIZE = 2 ** 20

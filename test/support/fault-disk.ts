@@ -1,6 +1,6 @@
 import { constants, Stats } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Disk, DiskCalls, PathLike } from '../../src/file/io.js'
+import type { Disk, DiskCalls, PathLike } from '../../src/file/io/steps.js'
 import type { SeededRandom } from './seeded-random.js'
 
 /** What was done to a file's bytes. */

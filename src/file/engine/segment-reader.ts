@@ -1,9 +1,9 @@
-import { releaseMemory } from '../bytes/memory.js'
-import { segmentLength } from '../container/geometry.js'
-import type { RedoEntry } from '../container/redo-list.js'
-import { decryptSegment, type EncryptedSegment } from '../seal/segment.js'
+import { releaseMemory } from '../../bytes/memory.js'
+import { segmentLength } from '../../container/geometry.js'
+import type { RedoEntry } from '../../container/redo-list.js'
+import { decryptSegment, type EncryptedSegment } from '../../seal/segment.js'
 import type { ContainerFile } from './container-file.js'
-import { readFully, type Steps } from './io.js'
+import { readFully, type Steps } from '../io/steps.js'
 import { ReadAhead, type Content } from './read-ahead.js'
 
 /** What a reader must know of a committed state. */

@@ -1,5 +1,5 @@
-import { ciphertextSize, segmentPosition, type Geometry } from '../container/geometry.js'
-import { begin, readFully, settle, type Background, type Steps } from './io.js'
+import { ciphertextSize, segmentPosition, type Geometry } from '../../container/geometry.js'
+import { begin, readFully, settle, type Background, type Steps } from '../io/steps.js'
 
 /** What must be known of a state to fetch its segments. */
 export interface Content {

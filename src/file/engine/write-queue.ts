@@ -1,6 +1,6 @@
-import { releaseMemory } from '../bytes/memory.js'
-import type { EncryptedSegment } from '../seal/segment.js'
-import { begin, settle, withoutFirst, writeFully, type Background, type Steps } from './io.js'
+import { releaseMemory } from '../../bytes/memory.js'
+import type { EncryptedSegment } from '../../seal/segment.js'
+import { begin, settle, withoutFirst, writeFully, type Background, type Steps } from '../io/steps.js'
 
 /** Buffers that lie one behind the other in the file. */
 interface Batch {

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { constants, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { randomNonce } from '../bytes/random.js'
-import { LockedError } from '../errors.js'
-import { begin, io, readFully, settle, writeFully, type Background, type Steps } from './io.js'
+import { randomNonce } from '../../bytes/random.js'
+import { LockedError } from '../../errors.js'
+import { begin, io, readFully, settle, writeFully, type Background, type Steps } from '../io/steps.js'
 
 /**
  * Keeps two writers off one file, in one process and between processes: a symbolic link beside the file, whose target says who

@@ -1,6 +1,6 @@
-import { randomNonce } from '../bytes/random.js'
-import { LimitError } from '../errors.js'
-import { encryptSegment, type EncryptedSegment } from '../seal/segment.js'
+import { randomNonce } from '../../bytes/random.js'
+import { LimitError } from '../../errors.js'
+import { encryptSegment, type EncryptedSegment } from '../../seal/segment.js'
 import type { ContainerFile } from './container-file.js'
 
 /** Segments that may be encrypted under one epoch key (seal.md, "Segments"). */

@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import type { Disk } from './io.js'
+import type { Disk } from './steps.js'
 
 type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void
 

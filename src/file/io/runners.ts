@@ -1,4 +1,4 @@
-import type { Background, Call, Disk, DiskCalls, Request, Steps } from './io.js'
+import type { Background, Call, Disk, DiskCalls, Request, Steps } from './steps.js'
 
 /** Performs steps, one operation of a handle after the other. */
 

@@ -1,5 +1,5 @@
-import type { RedoPointer } from '../container/commit-record.js'
-import { ciphertextSize, segmentPosition } from '../container/geometry.js'
+import type { RedoPointer } from '../../container/commit-record.js'
+import { ciphertextSize, segmentPosition } from '../../container/geometry.js'
 import {
   buildDirectory,
   digestDirectory,
@@ -7,10 +7,10 @@ import {
   EMPTY_DIRECTORY_DIGEST,
   GrowthDigest,
   type RedoEntry,
-} from '../container/redo-list.js'
-import { accumulate, type SnapshotKey } from '../seal/snapshot.js'
+} from '../../container/redo-list.js'
+import { accumulate, type SnapshotKey } from '../../seal/snapshot.js'
 import type { ContainerFile } from './container-file.js'
-import { writeFully, type Steps } from './io.js'
+import { writeFully, type Steps } from '../io/steps.js'
 import { findFreePlace, type Journal } from './journal.js'
 import type { SegmentReader } from './segment-reader.js'
 import type { SegmentSealer } from './segment-sealer.js'

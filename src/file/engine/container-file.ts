@@ -1,9 +1,9 @@
-import { concatBytes } from '../bytes/arrays.js'
-import { randomBytes, randomNonce } from '../bytes/random.js'
-import { SecretBytes } from '../bytes/secret.js'
-import { deriveRecordKey } from '../container/commit-record.js'
-import { geometryOf, type Geometry } from '../container/geometry.js'
-import { buildKeySlot, findKeySlot, KEY_SLOT_COUNT, keyCheckHeader, keySlotPosition } from '../container/key-slots.js'
+import { concatBytes } from '../../bytes/arrays.js'
+import { randomBytes, randomNonce } from '../../bytes/random.js'
+import { SecretBytes } from '../../bytes/secret.js'
+import { deriveRecordKey } from '../../container/commit-record.js'
+import { geometryOf, type Geometry } from '../../container/geometry.js'
+import { buildKeySlot, findKeySlot, KEY_SLOT_COUNT, keyCheckHeader, keySlotPosition } from '../../container/key-slots.js'
 import {
   buildPreamble,
   checkUnused,
@@ -13,11 +13,11 @@ import {
   PREAMBLE_SIZE,
   sealParameters,
   type Preamble,
-} from '../container/preamble.js'
-import { CorruptedFileError, InvalidKeyError, SealfileError } from '../errors.js'
-import { KeySchedule } from '../seal/schedule.js'
-import type { Aead } from '../seal/suites.js'
-import type { KeySource } from './key-source.js'
+} from '../../container/preamble.js'
+import { CorruptedFileError, InvalidKeyError, SealfileError } from '../../errors.js'
+import { KeySchedule } from '../../seal/schedule.js'
+import type { Aead } from '../../seal/suites.js'
+import type { KeySource } from '../key-source.js'
 
 /** How a caller proves that a file is theirs to open. */
 export interface Credentials {

@@ -1,11 +1,11 @@
-import { buildRecord, RECORD_COUNT, recordPosition, type CommitRecord } from '../container/commit-record.js'
-import { ciphertextSize } from '../container/geometry.js'
-import { directorySize, GrowthDigest } from '../container/redo-list.js'
-import { concatBytes } from '../bytes/arrays.js'
-import { LimitError } from '../errors.js'
+import { buildRecord, RECORD_COUNT, recordPosition, type CommitRecord } from '../../container/commit-record.js'
+import { ciphertextSize } from '../../container/geometry.js'
+import { directorySize, GrowthDigest } from '../../container/redo-list.js'
+import { concatBytes } from '../../bytes/arrays.js'
+import { LimitError } from '../../errors.js'
 import type { CommittedState, FoundState } from './committed-state.js'
 import type { ContainerFile } from './container-file.js'
-import { io, writeNow, type Steps } from './io.js'
+import { io, writeNow, type Steps } from '../io/steps.js'
 
 /** A stretch of the file: from `start` up to and without `end`. */
 export interface Extent {
