@@ -5,15 +5,28 @@ import { inspect } from 'node:util'
 /** Stands in for a value that a message must not show, such as a passphrase. */
 export const WITHHELD: unique symbol = Symbol('withheld')
 
-const LONGEST_SHOWN = 25
+/** As much as Node shows: of a value that has the wrong type, and of one that has the right one. */
+const LONGEST_TYPE_SHOWN = 25
+const LONGEST_SHOWN = 128
 
 function show(value: unknown): string {
   return inspect(value, { colors: false, depth: -1 })
 }
 
+function shorten(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}...` : text
+}
+
 function showShort(value: unknown): string {
-  const text = show(value)
-  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}...` : text
+  return shorten(inspect(value), LONGEST_SHOWN)
+}
+
+/** Node groups the digits of large integers. */
+function showNumber(value: unknown): string {
+  const isLarge =
+    (Number.isInteger(value) && Math.abs(value as number) > 2 ** 32) ||
+    (typeof value === 'bigint' && (value > 2n ** 32n || value < -(2n ** 32n)))
+  return isLarge ? show(value).replace(/\B(?=(\d{3})+n?$)/g, '_') : showShort(value)
 }
 
 function describe(value: unknown): string {
@@ -23,7 +36,7 @@ function describe(value: unknown): string {
     const maker = (value as { readonly constructor?: { readonly name?: unknown } }).constructor?.name
     return typeof maker === 'string' && maker !== '' ? `an instance of ${maker}` : show(value)
   }
-  return `type ${typeof value} (${showShort(value)})`
+  return `type ${typeof value} (${shorten(show(value), LONGEST_TYPE_SHOWN)})`
 }
 
 function received(value: unknown, text: (value: unknown) => string): string {
@@ -31,8 +44,8 @@ function received(value: unknown, text: (value: unknown) => string): string {
 }
 
 /** `length` is an argument, `options.length` a property, as Node tells them apart. */
-function nameOf(name: string): string {
-  return `The "${name}" ${name.includes('.') ? 'property' : 'argument'}`
+function kindOf(name: string): 'argument' | 'property' {
+  return name.includes('.') ? 'property' : 'argument'
 }
 
 /**
@@ -40,7 +53,10 @@ function nameOf(name: string): string {
  * @returns a TypeError with code `ERR_INVALID_ARG_TYPE`.
  */
 export function invalidArgType(name: string, expected: string, value: unknown): TypeError & { readonly code: string } {
-  return withCode(new TypeError(`${nameOf(name)} must be ${expected}${received(value, describe)}`), 'ERR_INVALID_ARG_TYPE')
+  return withCode(
+    new TypeError(`The "${name}" ${kindOf(name)} must be ${expected}${received(value, describe)}`),
+    'ERR_INVALID_ARG_TYPE',
+  )
 }
 
 /**
@@ -48,7 +64,7 @@ export function invalidArgType(name: string, expected: string, value: unknown): 
  * @returns a TypeError with code `ERR_INVALID_ARG_VALUE`.
  */
 export function invalidArgValue(name: string, value: unknown, reason = 'is invalid'): TypeError & { readonly code: string } {
-  return withCode(new TypeError(`${nameOf(name)} ${reason}${received(value, showShort)}`), 'ERR_INVALID_ARG_VALUE')
+  return withCode(new TypeError(`The ${kindOf(name)} '${name}' ${reason}${received(value, showShort)}`), 'ERR_INVALID_ARG_VALUE')
 }
 
 /**
@@ -56,7 +72,7 @@ export function invalidArgValue(name: string, value: unknown, reason = 'is inval
  * @returns a RangeError with code `ERR_OUT_OF_RANGE`.
  */
 export function outOfRange(name: string, range: string, value: unknown): RangeError & { readonly code: string } {
-  const error = new RangeError(`The value of "${name}" is out of range. It must be ${range}${received(value, showShort)}`)
+  const error = new RangeError(`The value of "${name}" is out of range. It must be ${range}${received(value, showNumber)}`)
   return withCode(error, 'ERR_OUT_OF_RANGE')
 }
 

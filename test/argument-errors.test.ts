@@ -37,6 +37,20 @@ describe('ours read as those of Node', () => {
     expect(ours.code).toBe(node.code)
     expect(ours).toBeInstanceOf(RangeError)
   })
+
+  test.each([-(2 ** 33), -5, 2n ** 70n, -(2n ** 70n)])('a position out of range: %s', (position) => {
+    const node = thrownBy(() => readSync(0, Buffer.alloc(3), 0, 1, position))
+    const [, range] = /It must be (.*)\. Received/.exec(node.message)!
+    expect(outOfRange('position', range!, position).message).toBe(node.message)
+  })
+
+  test('flags', () => {
+    for (const flags of ['nonsense', 'x'.repeat(300), { a: 1 }, true]) {
+      const node = thrownBy(() => openSync('/tmp/x', flags as string))
+      expect(invalidArgValue('flags', flags).message).toBe(node.message)
+      expect(invalidArgValue('flags', flags).code).toBe(node.code)
+    }
+  })
 })
 
 test('a property is not an argument', () => {
@@ -47,13 +61,13 @@ test('a property is not an argument', () => {
 
 test('a value', () => {
   const error = invalidArgValue('mode', 'z', 'must be one of: a, b')
-  expect(error.message).toBe(`The "mode" argument must be one of: a, b. Received 'z'`)
+  expect(error.message).toBe(`The argument 'mode' must be one of: a, b. Received 'z'`)
   expect(error.code).toBe('ERR_INVALID_ARG_VALUE')
   expect(error).toBeInstanceOf(TypeError)
 })
 
 test('a long value is cut, a withheld one not shown', () => {
-  expect(invalidArgValue('name', 'x'.repeat(1_000)).message.length).toBeLessThan(100)
+  expect(invalidArgValue('name', 'x'.repeat(1_000)).message.length).toBeLessThan(200)
   expect(invalidArgType('key', 'an instance of Uint8Array', WITHHELD).message).toBe(
     'The "key" argument must be an instance of Uint8Array',
   )

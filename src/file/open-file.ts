@@ -3,26 +3,31 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalidArgType } from '../argument-errors.js'
 import { InvalidFileFormatError, LockedError } from '../errors.js'
-import { findStreamState, StateFinder } from './engine/committed-state.js'
+import { CommittedReader } from './engine/committed-reader.js'
+import { StateFinder } from './engine/committed-state.js'
 import { ContainerFile } from './engine/container-file.js'
+import type { Content } from './engine/content.js'
 import { Editor } from './engine/editor.js'
 import type { Access } from './flags.js'
 import { begin, fstatNow, io, readFully, settle, type Background, type PathLike, type Steps } from './io/steps.js'
 import { acquireLock, lockPath, releaseLock, type Lock } from './engine/lock.js'
 import type { ResolvedOptions } from './options.js'
-import { SegmentReader, type ReadableState } from './engine/segment-reader.js'
+import { SegmentReader } from './engine/segment-reader.js'
+import { StreamReader } from './engine/stream-reader.js'
+import { systemError } from './io/system-errors.js'
 
 /** Bytes that an opener reads at once: the header, and all of a small file. */
 const START_SIZE = 8_192
+/** Windows has no such flag. */
+const NO_FOLLOW = (constants.O_NOFOLLOW as number | undefined) ?? 0
 
 /** A file that was opened, and what is needed to work with it. */
 export interface OpenFile {
   readonly container: ContainerFile
   readonly fd: number
-  readonly reader: SegmentReader
-  /** Of a file that is read. */
-  readonly state?: ReadableState
-  /** Of a file that is written. */
+  /** What is read of it. */
+  readonly content: Content
+  /** The same, of a file that is written. */
   readonly editor?: Editor
   readonly lock?: Lock
   /** A newer commit was passed over, because a crash took part of it. */
@@ -31,7 +36,8 @@ export interface OpenFile {
 
 /** Opens a file as `access` asks. @throws system errors as they are, and ours naming the file. */
 export function* openFile(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile> {
-  return access.write ? yield* openForWriting(path, access, options) : yield* openForReading(path, options)
+  const changes = access.write || access.create || access.truncate
+  return changes ? yield* openForWriting(path, access, options) : yield* openForReading(path, access, options)
 }
 
 function nameOf(path: PathLike): string {
@@ -65,8 +71,8 @@ function* undoOnError<T>(use: Steps<T>, undo: () => Steps<void> | void): Steps<T
   }
 }
 
-function* openForReading(path: PathLike, options: ResolvedOptions): Steps<OpenFile> {
-  const fd = yield* io.open(path, constants.O_RDONLY, 0)
+function* openForReading(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile> {
+  const fd = yield* io.open(path, constants.O_RDONLY | access.system, 0)
   return yield* undoOnError(readFile(fd, nameOf(path), options), () => io.close(fd))
 }
 
@@ -77,10 +83,10 @@ function* readFile(fd: number, name: string, options: ResolvedOptions): Steps<Op
   function* find(): Steps<OpenFile> {
     const reader = new SegmentReader(file, fd, start)
     if (file.geometry.kind === 'stream') {
-      return { container: file, fd, reader, state: yield* findStreamState(file, reader, size), fellBack: false }
+      return { container: file, fd, content: yield* StreamReader.open(file, reader, size), fellBack: false }
     }
-    const { state, fellBack } = yield* new StateFinder(file, fd, size, options.recover, false).find(start)
-    return { container: file, fd, reader, state, fellBack }
+    const content = yield* CommittedReader.open(file, fd, reader, start, size, options.recover)
+    return { container: file, fd, content, fellBack: content.found.fellBack }
   }
 }
 
@@ -112,7 +118,8 @@ function* openForWriting(path: PathLike, access: Access, options: ResolvedOption
     if (prepared !== create) prepared().file.dispose()
   })
   try {
-    const file = size === 0 ? newFile(fd, prepared(), options) : yield* editedFile(fd, name, size, options)
+    const isNew = size === 0 && (access.create || access.truncate)
+    const file = isNew ? newFile(fd, prepared(), options) : yield* editedFile(fd, name, size, options)
     return { ...file, lock }
   } catch (error) {
     try {
@@ -127,7 +134,7 @@ function* openForWriting(path: PathLike, access: Access, options: ResolvedOption
 function newFile(fd: number, { file, keyHeader }: NewFile, { durability }: ResolvedOptions): OpenFile {
   const reader = new SegmentReader(file, fd, new Uint8Array(0))
   const editor = Editor.create(file, fd, reader, durability === 'fsync', keyHeader)
-  return { container: file, fd, reader, editor, fellBack: false }
+  return { container: file, fd, content: editor, editor, fellBack: false }
 }
 
 function* editedFile(fd: number, name: string, size: number, options: ResolvedOptions): Steps<OpenFile> {
@@ -142,7 +149,7 @@ function* editedFile(fd: number, name: string, size: number, options: ResolvedOp
     const reader = new SegmentReader(file, fd, start)
     const found = yield* new StateFinder(file, fd, size, options.recover, true).find(start)
     const editor = yield* Editor.open(file, fd, reader, options.durability === 'fsync', found, size)
-    return { container: file, fd, reader, editor, fellBack: found.fellBack }
+    return { container: file, fd, content: editor, editor, fellBack: found.fellBack }
   }
 }
 
@@ -186,31 +193,35 @@ function* openLocked(
   beforeTruncate: () => void,
 ): Steps<LockedFile> {
   const { lockTimeout, mode } = options
-  const flags = constants.O_RDWR | constants.O_CREAT
-  const creating = yield* begin({ call: 'open', args: [path, flags | constants.O_EXCL, mode] })
+  const flags = constants.O_RDWR | access.system
+  const newFlags = flags | constants.O_CREAT | constants.O_EXCL
+  const creating = access.create ? yield* begin({ call: 'open', args: [path, newFlags, mode] }) : undefined
   let lock
   try {
     lock = yield* acquireLock(lockPath(resolve(name)), name, lockTimeout, meanwhile)
   } catch (error) {
-    const fd = yield* settleUnlessExists(creating) // the system's own word on the file comes first
+    // The system's own word on the file comes first.
+    const fd = creating === undefined ? yield* io.open(path, flags, mode) : yield* settleUnlessExists(creating, access)
     if (fd !== undefined) {
       yield* io.close(fd)
-      if (!(error instanceof LockedError)) yield* io.unlink(path)
+      if (creating !== undefined && !(error instanceof LockedError)) yield* io.unlink(path)
     }
     throw error
   }
   try {
-    const created = yield* settleUnlessExists(creating)
+    const created = creating === undefined ? undefined : yield* settleUnlessExists(creating, access)
     if (created !== undefined) {
       // Another writer may have had the lock before, and have written the file that was made here.
       if ((yield* undoOnError(fstatNow(created), () => io.close(created))).size === 0) {
         return { fd: created, lock, size: 0, isCreated: true }
       }
       yield* io.close(created)
+      if (access.exclusive) throw systemError('EEXIST', 'open', { path: name })
     }
-    lock = yield* lockTarget(path, name, lock, options)
+    if ((access.system & NO_FOLLOW) === 0) lock = yield* lockTarget(path, name, lock, access, options)
     if (access.truncate) beforeTruncate()
-    const fd = yield* io.open(path, access.truncate ? flags | constants.O_TRUNC : flags, mode)
+    const existingFlags = flags | (access.create ? constants.O_CREAT : 0) | (access.truncate ? constants.O_TRUNC : 0)
+    const fd = yield* io.open(path, existingFlags, mode)
     const { size } = yield* undoOnError(io.fstat(fd), () => io.close(fd))
     return { fd, lock, size, isCreated: false }
   } catch (error) {
@@ -219,18 +230,18 @@ function* openLocked(
   }
 }
 
-/** @returns what was opened, or undefined where the file existed. */
-function* settleUnlessExists(creating: Background): Steps<number | undefined> {
+/** @returns what was opened, or undefined where the file existed and may. */
+function* settleUnlessExists(creating: Background, { exclusive }: Access): Steps<number | undefined> {
   try {
     return (yield* settle(creating)) as number
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && !exclusive) return undefined
     throw error
   }
 }
 
 /** Where the path is a symbolic link, changes over to the lock of the file that it leads to. */
-function* lockTarget(path: PathLike, name: string, lock: Lock, { lockTimeout, mode }: ResolvedOptions): Steps<Lock> {
+function* lockTarget(path: PathLike, name: string, lock: Lock, access: Access, options: ResolvedOptions): Steps<Lock> {
   try {
     yield* io.readlink(path)
   } catch (error) {
@@ -238,17 +249,21 @@ function* lockTarget(path: PathLike, name: string, lock: Lock, { lockTimeout, mo
     if (code === 'EINVAL' || code === 'ENOENT') return lock
     throw error
   }
-  const targetLock = yield* acquireLock(lockPath(yield* resolveLink(path, mode)), name, lockTimeout)
+  const target = yield* resolveLink(path, access, options)
+  if (target === undefined) return lock
+  const targetLock = yield* acquireLock(lockPath(target), name, options.lockTimeout)
   yield* releaseLock(lock)
   return targetLock
 }
 
-function* resolveLink(path: PathLike, mode: number): Steps<string> {
+/** @returns the file that a symbolic link leads to; undefined where there is none, and none will be made. */
+function* resolveLink(path: PathLike, access: Access, { mode }: ResolvedOptions): Steps<string | undefined> {
   try {
     return yield* io.realpath(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
+  if (!access.create) return undefined
   // The file is yet to be made: only then is there a name under which it can be locked.
   yield* io.close(yield* io.open(path, constants.O_RDWR | constants.O_CREAT, mode))
   return yield* io.realpath(path)

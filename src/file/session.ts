@@ -1,24 +1,34 @@
-import type { Stats } from 'node:fs'
+import type { BigIntStats, Stats } from 'node:fs'
+import { outOfRange } from '../argument-errors.js'
+import { LockedError } from '../errors.js'
 import type { Editor } from './engine/editor.js'
-import type { Access } from './flags.js'
-import { io, type PathLike, type Steps } from './io/steps.js'
 import { releaseLock, type Lock } from './engine/lock.js'
+import type { Access } from './flags.js'
+import { io, type FileTime, type PathLike, type Steps } from './io/steps.js'
+import { checkAborted, fileClosed, systemError } from './io/system-errors.js'
 import { closeAndUnlock, openFile, type OpenFile } from './open-file.js'
 import type { ResolvedOptions } from './options.js'
-import { checkAborted, systemError } from './io/system-errors.js'
+import { findLine } from './text.js'
+
+/** What a position is counted from. */
+export type Whence = 'start' | 'current' | 'end'
 
 /** What `readToEnd` reads between two looks at its signal. */
 const PIECE_SIZE = 2 ** 20
 /** The most that Node reads into one buffer by `readFile`. */
 const READ_FILE_MAX = 2 ** 31 - 1
+/** How often a file is read anew that a writer changes meanwhile. */
+const READ_TRIES = 5
 
-/** One open file, as both kinds of handle see it: what they do, in steps. */
+/** One open file, as all kinds of handle see it: what they do, in steps. */
 export class Session {
   readonly #file: OpenFile
   readonly #access: Access
   #lock: Lock | undefined
   #cursor = 0
   #isOpen = true
+  /** Times that the caller has set, and that closing must not change. */
+  #times: { readonly atime: FileTime; readonly mtime: FileTime } | undefined
 
   private constructor(file: OpenFile, access: Access) {
     this.#file = file
@@ -54,61 +64,110 @@ export class Session {
   /**
    * Reads into `target`.
    *
-   * @param position - In the plaintext; null reads on from where the last such read ended.
+   * @param position - In the plaintext; null reads on from the cursor.
    * @returns bytes read: 0 at the end of the file.
    */
   *read(target: Uint8Array, position: number | null): Steps<number> {
     this.#checkReadable()
-    const read = yield* this.#file.reader.read(this.#file.state!, target, position ?? this.#cursor)
+    const read = yield* this.#file.content.read(target, position ?? this.#cursor)
     if (position === null) this.#cursor += read
     return read
   }
 
+  /** Fills buffers one after the other. @returns bytes read. */
+  *readVector(targets: readonly Uint8Array[], position: number | null): Steps<number> {
+    this.#checkReadable()
+    let done = 0
+    for (const target of targets) {
+      const read = yield* this.read(target, position === null ? null : position + done)
+      done += read
+      if (read < target.length) break
+    }
+    return done
+  }
+
   /**
-   * Reads from where the last read ended to the end of the file.
+   * Reads from the cursor to the end of the file.
    *
    * @throws an AbortError between two pieces if `signal` says so.
+   * @throws LockedError if a writer changed the file each time while it was read.
    */
   *readToEnd(signal?: AbortSignal): Steps<Buffer> {
     this.#checkReadable()
-    const length = Math.max(0, this.#file.state!.length - this.#cursor)
-    if (length > READ_FILE_MAX) {
-      throw Object.assign(new RangeError(`File size (${length}) is greater than 2 GiB`), { code: 'ERR_FS_FILE_TOO_LARGE' })
+    const { content } = this.#file
+    content.takeMixed()
+    yield* content.refresh()
+    const start = this.#cursor
+    for (let tries = 1; tries <= READ_TRIES; tries++) {
+      this.#cursor = start
+      const bytes = yield* this.#readPieces(signal)
+      if (!content.takeMixed()) return bytes
     }
-    const content = Buffer.allocUnsafeSlow(length)
-    for (let done = 0; done < length;) {
-      checkAborted(signal)
-      done += yield* this.read(content.subarray(done, done + PIECE_SIZE), null)
-    }
-    return content
+    throw new LockedError('the file was changed each time while it was read: try again when its writer has less to do', {
+      path: this.#file.container.path,
+    })
+  }
+
+  /** @returns the next line without its end, as UTF-8; undefined at the end of the file. */
+  *readLine(complete: boolean): Steps<string | undefined> {
+    this.#checkReadable()
+    const line = yield* findLine((target, position) => this.#file.content.read(target, position), this.#cursor, complete)
+    if (line === undefined) return undefined
+    this.#cursor = line.next
+    return line.text
   }
 
   /**
    * Writes all of `data`.
    *
-   * @param position - In the plaintext; null writes on from where the last such write ended. Appending handles write at the end.
+   * @param position - In the plaintext; null writes on from the cursor. Appending handles write at the end.
    */
   *write(data: Uint8Array, position: number | null): Steps<number> {
-    const editor = this.#checkWritable()
-    const start = this.#access.append ? editor.length : (position ?? this.#cursor)
-    const moves = position === null || this.#access.append
-    try {
-      yield* editor.write(data, start)
-    } finally {
-      if (moves) this.#cursor = editor.writtenTo
-    }
+    const editor = this.#checkWritable('write')
+    yield* this.#writeAt(editor, data, this.#access.append ? editor.length : (position ?? this.#cursor), position === null)
     return data.length
+  }
+
+  /** Writes buffers one after the other. @returns bytes written: all. */
+  *writeVector(buffers: readonly Uint8Array[], position: number | null): Steps<number> {
+    let done = 0
+    for (const buffer of buffers) done += yield* this.write(buffer, position === null ? null : position + done)
+    return done
   }
 
   /** Writes all of `data` at the end. */
   *append(data: Uint8Array): Steps<number> {
-    const editor = this.#checkWritable()
-    try {
-      yield* editor.write(data, editor.length)
-    } finally {
-      this.#cursor = editor.writtenTo
-    }
+    const editor = this.#checkWritable('write')
+    yield* this.#writeAt(editor, data, editor.length, true)
     return data.length
+  }
+
+  /** Drops what lies behind `length` bytes, or adds zeros up to there. */
+  *truncate(length: number): Steps<void> {
+    this.#checkOpen('ftruncate')
+    if (!this.#access.write) throw systemError('EINVAL', 'ftruncate')
+    this.#times = undefined
+    yield* this.#file.editor!.truncate(length)
+    if (this.#access.sync) yield* this.#file.editor!.sync()
+  }
+
+  /** Moves the cursor. @returns where it is now. */
+  *seek(offset: number, whence: Whence): Steps<number> {
+    this.#checkOpen('lseek')
+    if (whence === 'end') yield* this.#file.content.refresh()
+    const from = { start: 0, current: this.#cursor, end: this.#file.content.length }[whence]
+    const position = from + offset
+    if (!(position >= 0 && position <= Number.MAX_SAFE_INTEGER)) {
+      throw outOfRange('offset', `>= ${-from} && <= ${Number.MAX_SAFE_INTEGER - from}`, offset)
+    }
+    this.#cursor = position
+    return position
+  }
+
+  /** Where the next call without a position reads or writes. */
+  tell(): number {
+    this.#checkOpen('lseek')
+    return this.#cursor
   }
 
   /**
@@ -130,11 +189,34 @@ export class Session {
 
   /** What the system says of the file, with the plaintext's size. */
   *stat(): Steps<Stats> {
-    this.#checkOpen('fstat')
-    const { fd, state, editor } = this.#file
-    const stats = yield* io.fstat(fd)
-    stats.size = editor?.length ?? state!.length
+    const stats = yield* io.fstat(yield* this.#checkStat())
+    stats.size = this.#file.content.length
     return stats
+  }
+
+  /** The same, in bigints. */
+  *statBig(): Steps<BigIntStats> {
+    const stats = yield* io.fstatBig(yield* this.#checkStat())
+    stats.size = BigInt(this.#file.content.length)
+    return stats
+  }
+
+  *chmod(mode: number): Steps<void> {
+    this.#checkOpen('fchmod')
+    yield* io.fchmod(this.#file.fd, mode)
+  }
+
+  *chown(uid: number, gid: number): Steps<void> {
+    this.#checkOpen('fchown')
+    yield* io.fchown(this.#file.fd, uid, gid)
+  }
+
+  /** Sets the file's times. What was written before is committed first, so that it does not change them later. */
+  *utimes(atime: FileTime, mtime: FileTime): Steps<void> {
+    this.#checkOpen('futimes')
+    yield* this.commit()
+    yield* io.futimes(this.#file.fd, atime, mtime)
+    this.#times = { atime, mtime }
   }
 
   /**
@@ -156,17 +238,60 @@ export class Session {
     try {
       yield* this.#closeContent()
     } finally {
-      const { editor, reader, container } = this.#file
-      yield* editor?.abandon() ?? reader.forget()
+      const { editor, content, container } = this.#file
+      yield* editor?.abandon() ?? content.forget()
       container.dispose()
       yield* closeAndUnlock(this.#file.fd, this.#lock)
     }
   }
 
   *#closeContent(): Steps<void> {
-    const { editor, reader } = this.#file
-    if (editor !== undefined) yield* editor.close()
-    else yield* reader.forget()
+    const { editor, content, fd } = this.#file
+    if (editor === undefined) {
+      yield* content.forget()
+      return
+    }
+    yield* editor.close()
+    if (this.#times !== undefined) yield* io.futimes(fd, this.#times.atime, this.#times.mtime)
+  }
+
+  /** Reads from the cursor to the end, wherever that comes to be meanwhile. */
+  *#readPieces(signal: AbortSignal | undefined): Steps<Buffer> {
+    const { content } = this.#file
+    const start = this.#cursor
+    let bytes = Buffer.alloc(0)
+    for (;;) {
+      checkAborted(signal)
+      const done = this.#cursor - start
+      const length = Math.max(0, content.length - start)
+      if (length > READ_FILE_MAX) {
+        throw Object.assign(new RangeError(`File size (${length}) is greater than 2 GiB`), { code: 'ERR_FS_FILE_TOO_LARGE' })
+      }
+      if (done >= length) return bytes.subarray(0, done)
+      if (bytes.length < length) {
+        const larger = Buffer.allocUnsafeSlow(length)
+        larger.set(bytes.subarray(0, done))
+        bytes = larger
+      }
+      if ((yield* this.read(bytes.subarray(done, Math.min(length, done + PIECE_SIZE)), null)) === 0) return bytes.subarray(0, done)
+    }
+  }
+
+  *#writeAt(editor: Editor, data: Uint8Array, position: number, moves: boolean): Steps<void> {
+    this.#times = undefined
+    try {
+      yield* editor.write(data, position)
+    } finally {
+      if (moves) this.#cursor = editor.writtenTo
+    }
+    if (this.#access.sync) yield* editor.sync()
+  }
+
+  /** Sees to it that the length is the newest. @returns the descriptor. */
+  *#checkStat(): Steps<number> {
+    this.#checkOpen('fstat')
+    yield* this.#file.content.refresh()
+    return this.#file.fd
   }
 
   #checkReadable(): void {
@@ -174,13 +299,13 @@ export class Session {
     if (!this.#access.read) throw systemError('EBADF', 'read')
   }
 
-  #checkWritable(): Editor {
-    this.#checkOpen('write')
-    if (this.#file.editor === undefined) throw systemError('EBADF', 'write')
-    return this.#file.editor
+  #checkWritable(syscall: string): Editor {
+    this.#checkOpen(syscall)
+    if (!this.#access.write) throw systemError('EBADF', syscall)
+    return this.#file.editor!
   }
 
   #checkOpen(syscall: string): void {
-    if (!this.#isOpen) throw systemError('EBADF', syscall, 'file closed')
+    if (!this.#isOpen) throw fileClosed(syscall)
   }
 }

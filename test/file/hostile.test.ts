@@ -295,7 +295,7 @@ describe('segments', () => {
   })
 })
 
-describe('what only the snapshot of all segments can show, which reading does not check yet', () => {
+describe('what only the snapshot of all segments can show', () => {
   /** One file at two times: its first segment was replaced in between, and the replacement applied to its place. */
   function twoVersions(): { readonly older: Buffer; readonly newer: Buffer; readonly plaintext: Buffer } {
     const path = inFolder(`versions-${count++}`)
@@ -315,20 +315,51 @@ describe('what only the snapshot of all segments can show, which reading does no
     return { older, newer, plaintext }
   }
 
-  test('a segment put back to an older version of its own is NOT noticed by reading', () => {
+  /** @returns a file whose first segment is an older version of its own, and what the rest holds. */
+  function rolledBackFile(): { readonly path: string; readonly plaintext: Buffer } {
     const { older, newer, plaintext } = twoVersions()
     const rolledBack = Buffer.from(newer)
     older.copy(rolledBack, 1_280, 1_280, 1_280 + STRIDE)
-    const content = readEncrypted(fileOf(rolledBack))
-    expect(content.subarray(0, SEGMENT_SIZE)).toEqual(PLAINTEXT.subarray(0, SEGMENT_SIZE))
-    expect(content.subarray(SEGMENT_SIZE)).toEqual(plaintext.subarray(SEGMENT_SIZE))
+    return { path: fileOf(rolledBack), plaintext }
+  }
+
+  test.each(['r', 'r+'])('a segment put back to an older version of its own is noticed by readFile, with %s', async (flags) => {
+    const { path } = rolledBackFile()
+    const sync = EncryptedFile.openSync(path, flags, OPTIONS)
+    expect(errorOf(() => sync.readFile())).toMatchObject({ code: 'ERR_SEALFILE_CORRUPTED' })
+    sync.close()
+    const file = await EncryptedFile.open(path, flags, OPTIONS)
+    await expect(file.readFile()).rejects.toEqual(sealfileError('ERR_SEALFILE_CORRUPTED'))
+    await file.close()
+  })
+
+  test.each(['r', 'r+'])('it is noticed by whoever reads through, at the end, with %s', (flags) => {
+    const { path, plaintext } = rolledBackFile()
+    const file = EncryptedFile.openSync(path, flags, OPTIONS)
+    const piece = Buffer.alloc(1_000)
+    const pieces: Buffer[] = []
+    const readThrough = (): void => {
+      while (file.read(piece) > 0) pieces.push(Buffer.from(piece))
+    }
+    expect(errorOf(readThrough)).toMatchObject({ code: 'ERR_SEALFILE_CORRUPTED' })
+    expect(pieces.length).toBe(Math.ceil(plaintext.length / 1_000) - 1)
+    file.close()
+  })
+
+  test('it is NOT noticed by whoever reads here and there', () => {
+    const { path, plaintext } = rolledBackFile()
+    const file = EncryptedFile.openSync(path, 'r', OPTIONS)
+    const piece = Buffer.alloc(SEGMENT_SIZE)
+    file.read(piece, 0, SEGMENT_SIZE, 2 * SEGMENT_SIZE)
+    expect(piece).toEqual(plaintext.subarray(2 * SEGMENT_SIZE, 3 * SEGMENT_SIZE))
+    file.read(piece, 0, SEGMENT_SIZE, 0)
+    expect(piece).toEqual(PLAINTEXT.subarray(0, SEGMENT_SIZE))
+    file.close()
   })
 
   test('a segment put back to an older version of its own is noticed with recover, which reads all of the file', () => {
-    const { older, newer } = twoVersions()
-    const rolledBack = Buffer.from(newer)
-    older.copy(rolledBack, 1_280, 1_280, 1_280 + STRIDE)
-    expect(errorOf(() => readEncrypted(fileOf(rolledBack), { recover: true }))).toBeInstanceOf(SealfileError)
+    const { path } = rolledBackFile()
+    expect(errorOf(() => readEncrypted(path, { recover: true }))).toBeInstanceOf(SealfileError)
   })
 
   test('an older copy of the whole file is NOT noticed: nothing in it is wrong', () => {

@@ -261,6 +261,10 @@ export class FaultDisk implements Disk {
         file.record({ kind: 'cut', size })
       },
       fstat: (fd) => statsOf(this.#file(fd, 'fstat').content.length),
+      fstatBig: () => notThere('fstatBig'),
+      fchmod: () => notThere('fchmod'),
+      fchown: () => notThere('fchown'),
+      futimes: () => notThere('futimes'),
       symlink: (target, path) => {
         if (this.links.has(path)) throw errorOf('EEXIST', 'symlink')
         this.links.set(path, target)
@@ -279,6 +283,10 @@ export class FaultDisk implements Disk {
       sleep: () => undefined,
     }
   }
+}
+
+function notThere(call: string): never {
+  throw new Error(`this disk knows no ${call}`)
 }
 
 function statsOf(size: number): Stats {

@@ -1,6 +1,6 @@
 import { equalBytes } from '../../bytes/arrays.js'
 import { parseRecord, RECORD_COUNT, RECORD_SIZE, recordPosition, type CommitRecord } from '../../container/commit-record.js'
-import { ciphertextSize, longestPlaintext, plaintextSize, segmentCount, segmentLength } from '../../container/geometry.js'
+import { ciphertextSize, longestPlaintext, segmentCount, segmentLength } from '../../container/geometry.js'
 import { digestDirectory, directorySize, GrowthDigest, parseDirectory, type RedoEntry } from '../../container/redo-list.js'
 import { CorruptedFileError } from '../../errors.js'
 import { decryptSegment } from '../../seal/segment.js'
@@ -197,29 +197,7 @@ export class StateFinder {
     }
     yield* reader.forget()
     if (!snapshotKey.verify(state.count + 1, accumulator, state.record.snapshot)) {
-      throw this.#file.damaged('the snapshot does not match: a segment was put back to an older version')
+      throw this.#file.rolledBack()
     }
   }
-}
-
-/**
- * The state of a stream, whose length follows from its size and is authenticated by its last segment.
- *
- * @throws CorruptedFileError if the file does not end with the segment that was sealed as the last.
- */
-export function* findStreamState(file: ContainerFile, reader: SegmentReader, size: number): Steps<ReadableState> {
-  const { geometry } = file
-  const length = plaintextSize(geometry, size)
-  if (length === undefined)
-    throw new CorruptedFileError('ERR_SEALFILE_TRUNCATED', 'the file ends inside a segment', { path: file.path })
-  const state = { length, count: segmentCount(geometry, length), redo: NO_REDO }
-  const last = state.count - 1
-  try {
-    yield* reader.load(state, last)
-  } catch (error) {
-    if (!(error instanceof CorruptedFileError) || error.code !== 'ERR_SEALFILE_CORRUPTED') throw error
-    const message = `segment ${last} does not authenticate as the last: it was altered, or the file was cut or lengthened`
-    throw new CorruptedFileError('ERR_SEALFILE_CORRUPTED', message, { segment: last, path: file.path })
-  }
-  return state
 }

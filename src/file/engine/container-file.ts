@@ -118,6 +118,11 @@ export class ContainerFile {
     return new CorruptedFileError('ERR_SEALFILE_TRUNCATED', message, { segment: index, path: this.path })
   }
 
+  /** An error about the segments together, each of which authenticates. */
+  rolledBack(): CorruptedFileError {
+    return this.damaged('the snapshot does not match: a segment was put back to an older version')
+  }
+
   /** An error about the header or the commit records. */
   damaged(message: string): CorruptedFileError {
     return new CorruptedFileError('ERR_SEALFILE_CORRUPTED', message, { path: this.path })

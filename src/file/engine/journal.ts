@@ -35,6 +35,8 @@ export class Journal {
   /** The highest sequence that any slot holds, valid states and passed-over ones alike. */
   #sequence = 0
   #failure: { readonly error: unknown } | undefined
+  /** The file was cut, and the disk may not know it yet. */
+  #hasUnsyncedCut = false
 
   /** @param found - What an opener found; undefined for a new file. */
   constructor(file: ContainerFile, fd: number, found: FoundState | undefined) {
@@ -101,9 +103,21 @@ export class Journal {
       this.#failure = { error }
       throw error
     }
+    this.#hasUnsyncedCut = false
     if (this.#live === undefined) return
     this.#durable = { sequence: this.#live.record.sequence, slot: this.#liveSlot }
     this.#durableList = undefined
+  }
+
+  /** Whether the disk may not know of a {@link Journal.cut}: what lies behind it could come back over what is written there (R3). */
+  get hasUnsyncedCut(): boolean {
+    return this.#hasUnsyncedCut
+  }
+
+  /** Cuts off all that neither the live nor the durable commit needs, segments of older commits among it. */
+  *cut(): Steps<void> {
+    this.#hasUnsyncedCut = true
+    yield* io.ftruncate(this.#fd, this.neededEnd)
   }
 
   /**

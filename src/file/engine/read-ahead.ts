@@ -2,7 +2,7 @@ import { ciphertextSize, segmentPosition, type Geometry } from '../../container/
 import { begin, readFully, settle, type Background, type Steps } from '../io/steps.js'
 
 /** What must be known of a state to fetch its segments. */
-export interface Content {
+export interface Extent {
   /** Plaintext bytes. */
   readonly length: number
   /** Data segments. */
@@ -15,10 +15,10 @@ interface Window {
   readonly bytes: Uint8Array
 }
 
-/** Plaintext bytes that a sequential reader fetches at once, and once more ahead. */
+/** Plaintext bytes that are fetched at once, and once more ahead. */
 const WINDOW_LENGTH = 2 ** 20
 
-/** Fetches segments as they lie in the file: one by one, or for a sequential reader many at once, the next ones while it works. */
+/** Fetches segments as they lie in the file: those that will be wanted many at once, and the next ones while their reader works. */
 export class ReadAhead {
   readonly #fd: number
   readonly #geometry: Geometry
@@ -26,6 +26,7 @@ export class ReadAhead {
   #ahead: { readonly window: Window; readonly background: Background } | undefined
   /** A window's memory that can be used again. */
   #spare: ArrayBufferLike | undefined
+  #reusesMemory = true
 
   /** @param start - What is known of the file's beginning, header included. */
   constructor(fd: number, geometry: Geometry, start: Uint8Array) {
@@ -38,10 +39,10 @@ export class ReadAhead {
    * Fetches a segment.
    *
    * @param size - Bytes that it takes in the file.
-   * @param isSequential - The segment before it was fetched last.
+   * @param last - The segments from `index` to this one will be wanted, in this order.
    * @returns `size` bytes, or fewer where the file ends; lent until the next call.
    */
-  *fetch(extent: Content, index: number, size: number, isSequential: boolean): Steps<Uint8Array> {
+  *fetch(extent: Extent, index: number, size: number, last: number): Steps<Uint8Array> {
     let bytes = this.#find(index, size)
     if (bytes === undefined && this.#ahead?.window.first === index) {
       yield* this.#advance()
@@ -49,12 +50,12 @@ export class ReadAhead {
     }
     if (bytes === undefined) {
       yield* this.#dropAhead()
-      const buffer = this.#allocate(isSequential ? this.#windowSize(extent, index) : size)
+      const buffer = this.#allocate(this.#windowSize(extent, index, last))
       const read = yield* readFully(this.#fd, buffer, segmentPosition(this.#geometry, index))
       this.#window = { first: index, bytes: buffer.subarray(0, read) }
       bytes = buffer.subarray(0, Math.min(read, size))
     }
-    if (isSequential) yield* this.#begin(extent)
+    yield* this.#begin(extent, last)
     return bytes
   }
 
@@ -62,6 +63,12 @@ export class ReadAhead {
   *forget(): Steps<void> {
     this.#window = undefined
     yield* this.#dropAhead()
+  }
+
+  /** From now on memory is used once: reads that go on unwatched may still write into it. */
+  stopReusing(): void {
+    this.#reusesMemory = false
+    this.#spare = undefined
   }
 
   *#dropAhead(): Steps<void> {
@@ -87,27 +94,27 @@ export class ReadAhead {
     const { window, background } = this.#ahead!
     this.#ahead = undefined
     const read = (yield* settle(background)) as number
-    this.#spare = this.#window?.bytes.buffer
+    if (this.#reusesMemory) this.#spare = this.#window?.bytes.buffer
     this.#window = { first: window.first, bytes: window.bytes.subarray(0, read) }
   }
 
-  /** Begins to read the window behind the present one, unless that goes on already. */
-  *#begin(extent: Content): Steps<void> {
+  /** Begins to read the window behind the present one where it will be wanted, unless that goes on already. */
+  *#begin(extent: Extent, last: number): Steps<void> {
     if (this.#window === undefined || this.#ahead !== undefined) return
     const { segmentSize, segmentOverhead } = this.#geometry
     const first = this.#window.first + Math.floor(this.#window.bytes.length / (segmentSize + segmentOverhead))
-    if (first === this.#window.first || first >= extent.count) return
-    const buffer = this.#allocate(this.#windowSize(extent, first))
+    if (first === this.#window.first || first > last) return
+    const buffer = this.#allocate(this.#windowSize(extent, first, last))
     const position = segmentPosition(this.#geometry, first)
     const background = yield* begin({ call: 'read', args: [this.#fd, buffer, 0, buffer.length, position] })
     this.#ahead = { window: { first, bytes: buffer }, background }
   }
 
-  /** @returns the bytes of a window that begins at segment `first`: whole segments, to the end of the data at most. */
-  #windowSize({ length, count }: Content, first: number): number {
-    const segments = Math.max(1, Math.floor(WINDOW_LENGTH / this.#geometry.segmentSize))
-    const end =
-      first + segments < count ? segmentPosition(this.#geometry, first + segments) : ciphertextSize(this.#geometry, length)
+  /** @returns the bytes of a window that begins at segment `first`: whole segments, as many as fit and are wanted, one at least. */
+  #windowSize({ length, count }: Extent, first: number, last: number): number {
+    const fitting = Math.max(1, Math.floor(WINDOW_LENGTH / this.#geometry.segmentSize))
+    const behind = Math.min(first + fitting, Math.max(first, last) + 1)
+    const end = behind < count ? segmentPosition(this.#geometry, behind) : ciphertextSize(this.#geometry, length)
     return end - segmentPosition(this.#geometry, first)
   }
 

@@ -56,10 +56,10 @@ export class RedoWriter {
   /**
    * Writes the replacements, and the directory of all that are pending, where the live and the durable commit need nothing.
    *
-   * @param length - Plaintext bytes of the state that the list belongs to.
+   * @param dataEnd - No segment lies at or behind this offset, neither of the live commit nor of the next.
    */
-  *write(replacements: ReadonlyMap<number, Replacement>, length: number): Steps<RedoList> {
-    if (this.#isInTheWay(replacements, length)) yield* this.apply()
+  *write(replacements: ReadonlyMap<number, Replacement>, dataEnd: number): Steps<RedoList> {
+    if (this.#isInTheWay(replacements, dataEnd)) yield* this.apply()
     const { live } = this.#journal
     const entries = new Map(live?.redo)
     const change = this.#snapshotKey.emptyAccumulator()
@@ -68,7 +68,7 @@ export class RedoWriter {
       return { entries, pointer: entries.size === 0 ? undefined : live?.record.redo, digest, change }
     }
     const ciphertexts: Uint8Array[] = []
-    let position = this.#findPlace(replacements, length)
+    let position = this.#findPlace(replacements, dataEnd)
     const place = position
     for (const [index, { plaintext, replacedTag }] of replacements) {
       const { nonce, ciphertext, tag } = this.#sealer.seal(index, plaintext)
@@ -98,7 +98,7 @@ export class RedoWriter {
    * list may not be on disk yet; until the second, the list is still needed (R2).
    */
   *apply(): Steps<void> {
-    yield* this.#journal.barrier()
+    if (!this.#journal.isLiveDurable) yield* this.#journal.barrier()
     const { live } = this.#journal
     if (live === undefined || live.redo.size === 0) return
     const { geometry } = this.#file
@@ -117,20 +117,19 @@ export class RedoWriter {
     const state = { length, count, redo: new Map<number, RedoEntry>(), end: ciphertextSize(geometry, length) }
     yield* this.#journal.commit(content, state, false)
     yield* this.#journal.barrier()
-    yield* this.#reader.forget()
+    yield* this.#reader.forgetPlaces()
   }
 
   /** A short last segment that grows may come to lie over pending ones, and would be copied over them when the list is applied. */
-  #isInTheWay(replacements: ReadonlyMap<number, Replacement>, length: number): boolean {
-    const dataEnd = ciphertextSize(this.#file.geometry, length)
+  #isInTheWay(replacements: ReadonlyMap<number, Replacement>, dataEnd: number): boolean {
     const pending = [...(this.#journal.live?.redo.values() ?? [])]
     return pending.some(({ index, position }) => position < dataEnd && !replacements.has(index))
   }
 
-  #findPlace(replacements: ReadonlyMap<number, Replacement>, length: number): number {
+  #findPlace(replacements: ReadonlyMap<number, Replacement>, dataEnd: number): number {
     const pending = new Set([...(this.#journal.live?.redo.keys() ?? []), ...replacements.keys()])
     const ciphertextLength = [...replacements.values()].reduce((sum, { plaintext }) => sum + plaintext.length, 0)
     const size = ciphertextLength + directorySize(pending.size)
-    return findFreePlace(this.#journal.pinned(), ciphertextSize(this.#file.geometry, length), size)
+    return findFreePlace(this.#journal.pinned(), dataEnd, size)
   }
 }

@@ -2,12 +2,12 @@ import { releaseMemory } from '../../bytes/memory.js'
 import { segmentLength } from '../../container/geometry.js'
 import type { RedoEntry } from '../../container/redo-list.js'
 import { decryptSegment, type EncryptedSegment } from '../../seal/segment.js'
-import type { ContainerFile } from './container-file.js'
 import { readFully, type Steps } from '../io/steps.js'
-import { ReadAhead, type Content } from './read-ahead.js'
+import type { ContainerFile } from './container-file.js'
+import { ReadAhead, type Extent } from './read-ahead.js'
 
 /** What a reader must know of a committed state. */
-export interface ReadableState extends Content {
+export interface ReadableState extends Extent {
   /** Segments that wait in the redo list, by index. */
   readonly redo: ReadonlyMap<number, RedoEntry>
 }
@@ -19,57 +19,95 @@ export interface LoadedSegment {
   readonly tag: Uint8Array
 }
 
+/** What a read wants of a file. */
+export interface Span {
+  /** Plaintext bytes of the file. */
+  readonly length: number
+  /** Where the read begins. */
+  readonly position: number
+}
+
 const NONCE_SIZE = 12
 const TAG_SIZE = 16
+/** Plaintext that is kept for readers that come back for it; the last two segments in any case. */
+const CACHE_LENGTH = 2 ** 20
 
-/** Fetches and decrypts segments, and keeps the last one for a reader that comes for it in pieces. */
+/** Fetches and decrypts segments, and keeps those that were wanted last. */
 export class SegmentReader {
   readonly #file: ContainerFile
   readonly #fd: number
   readonly #ahead: ReadAhead
-  #last: { readonly index: number; readonly segment: LoadedSegment } | undefined
+  /** From the one that was not wanted for longest to the newest. */
+  readonly #cache = new Map<number, LoadedSegment>()
+  readonly #cacheCount: number
+  readonly #readsAhead: boolean
+  /** Where the last read ended. */
+  #readTo = -1
 
-  /** @param start - What is known of the file's beginning, header included. */
-  constructor(file: ContainerFile, fd: number, start: Uint8Array) {
+  /**
+   * @param start - What is known of the file's beginning, header included.
+   * @param readsAhead - Fetch what a reader in sequence will want next; else nothing but what was asked for.
+   */
+  constructor(file: ContainerFile, fd: number, start: Uint8Array, readsAhead = true) {
     this.#file = file
     this.#fd = fd
+    this.#readsAhead = readsAhead
     this.#ahead = new ReadAhead(fd, file.geometry, start)
+    this.#cacheCount = Math.max(2, Math.floor(CACHE_LENGTH / file.geometry.segmentSize))
   }
 
   /**
-   * Reads plaintext into `target`.
+   * Copies plaintext segment by segment into `target`.
    *
-   * @returns bytes read: fewer than asked for at the end of the file.
-   * @throws CorruptedFileError if a segment does not authenticate and nothing was read before it.
+   * @param plaintextOf - Loads a segment; the second argument is the last one that will be wanted, as far as is known.
+   * @returns bytes copied: fewer than asked for at the end of the file, or where a segment fails that is not the first.
    */
-  *read(state: ReadableState, target: Uint8Array, position: number): Steps<number> {
+  *copy(
+    target: Uint8Array,
+    { length, position }: Span,
+    plaintextOf: (index: number, last: number) => Steps<Uint8Array>,
+  ): Steps<number> {
     const { segmentSize } = this.#file.geometry
-    const end = Math.min(target.length, Math.max(0, state.length - position))
+    const end = Math.min(target.length, Math.max(0, length - position))
+    const isSequential = this.#readsAhead && position === this.#readTo
+    const last = Math.floor(((isSequential ? length : position + end) - 1) / segmentSize)
     let done = 0
     while (done < end) {
       const index = Math.floor((position + done) / segmentSize)
       let plaintext
       try {
-        plaintext = (yield* this.load(state, index)).plaintext
+        plaintext = yield* plaintextOf(index, last)
       } catch (error) {
         if (done > 0) break // a short read; the next one begins at the segment and reports it
         throw error
       }
       const from = position + done - index * segmentSize
       const piece = plaintext.subarray(from, from + end - done)
+      if (piece.length === 0) break // the file has become shorter
       target.set(piece, done)
       done += piece.length
     }
+    this.#readTo = position + done
     return done
   }
 
-  /** Fetches and decrypts one segment; what it returns is lent until the next call, and not to be changed. */
-  *load(state: ReadableState, index: number): Steps<LoadedSegment> {
-    if (this.#last?.index === index) return this.#last.segment
+  /**
+   * Fetches and decrypts one segment; what it returns is lent until the next call, and not to be changed.
+   *
+   * @param last - The segments from `index` to this one will be wanted, in this order.
+   * @throws CorruptedFileError if it does not authenticate, or is not there.
+   */
+  *load(state: ReadableState, index: number, last = index): Steps<LoadedSegment> {
+    const kept = this.#cache.get(index)
+    if (kept !== undefined) {
+      this.#cache.delete(index)
+      this.#cache.set(index, kept)
+      return kept
+    }
     const entry = state.redo.get(index)
-    const segment = entry === undefined ? yield* this.#loadPlaced(state, index) : yield* this.loadListed(entry)
-    this.#forgetLast()
-    this.#last = { index, segment }
+    const segment = entry === undefined ? yield* this.#loadPlaced(state, index, last) : yield* this.loadListed(entry)
+    if (this.#cache.size >= this.#cacheCount) this.drop(this.#cache.keys().next().value!)
+    this.#cache.set(index, segment)
     return segment
   }
 
@@ -83,22 +121,34 @@ export class SegmentReader {
     return { plaintext, nonce, ciphertext, tag }
   }
 
-  /** Forgets what was fetched, because the file has changed or is about to be closed. */
+  /** Forgets a segment that is about to be replaced. */
+  drop(index: number): void {
+    const segment = this.#cache.get(index)
+    if (segment === undefined) return
+    this.#cache.delete(index)
+    releaseMemory(segment.plaintext)
+  }
+
+  /** Forgets how segments lie in the file, because that has changed; what they hold has not. */
+  forgetPlaces(): Steps<void> {
+    return this.#ahead.forget()
+  }
+
+  /** Forgets all that was fetched, because the file has changed or is about to be closed. */
   *forget(): Steps<void> {
-    this.#forgetLast()
+    for (const index of [...this.#cache.keys()]) this.drop(index)
     yield* this.#ahead.forget()
   }
 
-  #forgetLast(): void {
-    if (this.#last !== undefined) releaseMemory(this.#last.segment.plaintext)
-    this.#last = undefined
+  /** To be called where reads may go on that nobody waits for any more. */
+  stopReusingMemory(): void {
+    this.#ahead.stopReusing()
   }
 
-  *#loadPlaced(state: ReadableState, index: number): Steps<LoadedSegment> {
+  *#loadPlaced(state: ReadableState, index: number, last: number): Steps<LoadedSegment> {
     const { geometry, schedule } = this.#file
     const size = segmentLength(geometry, state.length, index) + geometry.segmentOverhead
-    const isSequential = this.#last !== undefined && index === this.#last.index + 1
-    const bytes = yield* this.#ahead.fetch(state, index, size, isSequential)
+    const bytes = yield* this.#ahead.fetch(state, index, size, last)
     if (bytes.length < size) throw this.#file.truncated(index)
     const isStream = geometry.kind === 'stream'
     const from = isStream ? 0 : NONCE_SIZE

@@ -9,6 +9,11 @@ function promise<T>(start: (done: Done<T>) => void): Promise<T> {
   })
 }
 
+/** For calls that have no result. */
+function completion(start: (done: fs.NoParamCallback) => void): Promise<void> {
+  return promise((done: Done<void>) => start(done as fs.NoParamCallback))
+}
+
 const clock = new Int32Array(new SharedArrayBuffer(4))
 
 /** The disk of node:fs. Its writes go through `writev`, so that header, nonces, ciphertext and tags need no copy. */
@@ -21,6 +26,10 @@ export const nodeDisk: Disk = {
     fdatasync: fs.fdatasyncSync,
     ftruncate: fs.ftruncateSync,
     fstat: (fd) => fs.fstatSync(fd),
+    fstatBig: (fd) => fs.fstatSync(fd, { bigint: true }),
+    fchmod: fs.fchmodSync,
+    fchown: fs.fchownSync,
+    futimes: fs.futimesSync,
     symlink: (target, path) => fs.symlinkSync(target, path),
     readlink: (path) => fs.readlinkSync(path),
     unlink: fs.unlinkSync,
@@ -29,15 +38,19 @@ export const nodeDisk: Disk = {
   },
   async: {
     open: (path, flags, mode) => promise((done) => fs.open(path, flags, mode, done)),
-    close: (fd) => promise((done: Done<void>) => fs.close(fd, done as fs.NoParamCallback)),
+    close: (fd) => completion((done) => fs.close(fd, done)),
     read: (fd, buffer, offset, length, position) => promise((done) => fs.read(fd, buffer, offset, length, position, done)),
     writev: (fd, buffers, position) => promise((done) => fs.writev(fd, buffers, position, done)),
-    fdatasync: (fd) => promise((done: Done<void>) => fs.fdatasync(fd, done as fs.NoParamCallback)),
-    ftruncate: (fd, size) => promise((done: Done<void>) => fs.ftruncate(fd, size, done as fs.NoParamCallback)),
+    fdatasync: (fd) => completion((done) => fs.fdatasync(fd, done)),
+    ftruncate: (fd, size) => completion((done) => fs.ftruncate(fd, size, done)),
     fstat: (fd) => promise((done) => fs.fstat(fd, done)),
-    symlink: (target, path) => promise((done: Done<void>) => fs.symlink(target, path, done as fs.NoParamCallback)),
+    fstatBig: (fd) => promise((done) => fs.fstat(fd, { bigint: true }, done)),
+    fchmod: (fd, mode) => completion((done) => fs.fchmod(fd, mode, done)),
+    fchown: (fd, uid, gid) => completion((done) => fs.fchown(fd, uid, gid, done)),
+    futimes: (fd, atime, mtime) => completion((done) => fs.futimes(fd, atime, mtime, done)),
+    symlink: (target, path) => completion((done) => fs.symlink(target, path, done)),
     readlink: (path) => promise((done) => fs.readlink(path, done)),
-    unlink: (path) => promise((done: Done<void>) => fs.unlink(path, done as fs.NoParamCallback)),
+    unlink: (path) => completion((done) => fs.unlink(path, done)),
     realpath: (path) => promise((done) => fs.realpath.native(path, done)),
     sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   },

@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs'
+import type { BigIntStats, Stats } from 'node:fs'
 
 /**
  * The seam between what is done and how it is run. File code is written once, as generator functions that yield the I/O
@@ -15,6 +15,10 @@ export interface DiskCalls {
   fdatasync(fd: number): void
   ftruncate(fd: number, size: number): void
   fstat(fd: number): Stats
+  fstatBig(fd: number): BigIntStats
+  fchmod(fd: number, mode: number): void
+  fchown(fd: number, uid: number, gid: number): void
+  futimes(fd: number, atime: FileTime, mtime: FileTime): void
   symlink(target: string, path: string): void
   readlink(path: PathLike): string
   unlink(path: PathLike): void
@@ -22,6 +26,9 @@ export interface DiskCalls {
   /** No I/O: lets `milliseconds` pass. */
   sleep(milliseconds: number): void
 }
+
+/** A time as node:fs takes it: a date, or seconds since the epoch. */
+export type FileTime = string | number | Date
 
 /** What a path may be, as for node:fs. */
 export type PathLike = string | Buffer | URL
@@ -62,6 +69,10 @@ export const io = {
   fdatasync: (fd: number) => request('fdatasync', fd),
   ftruncate: (fd: number, size: number) => request('ftruncate', fd, size),
   fstat: (fd: number) => request('fstat', fd),
+  fstatBig: (fd: number) => request('fstatBig', fd),
+  fchmod: (fd: number, mode: number) => request('fchmod', fd, mode),
+  fchown: (fd: number, uid: number, gid: number) => request('fchown', fd, uid, gid),
+  futimes: (fd: number, atime: FileTime, mtime: FileTime) => request('futimes', fd, atime, mtime),
   readlink: (path: PathLike) => request('readlink', path),
   unlink: (path: PathLike) => request('unlink', path),
   realpath: (path: PathLike) => request('realpath', path),

@@ -1,16 +1,21 @@
 import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 
-/**
- * An error as the operating system would give it, for calls that our file descriptor could do and the handle may not.
- *
- * @param message - In the place of the system's own, as Node does for a closed handle.
- */
-export function systemError(code: 'EBADF', syscall: string, message?: string): NodeJS.ErrnoException {
+/** An error as the operating system would give it, for what the system could do and the handle may not. */
+export function systemError(
+  code: 'EBADF' | 'EEXIST' | 'EINVAL',
+  syscall: string,
+  details: { readonly path?: string } = {},
+): NodeJS.ErrnoException {
   const errno = -constants.errno[code]
   const [, description] = getSystemErrorMap().get(errno)!
-  if (message !== undefined) return Object.assign(new Error(message), { code, syscall })
-  return Object.assign(new Error(`${code}: ${description}, ${syscall}`), { errno, code, syscall })
+  const where = details.path === undefined ? '' : ` '${details.path}'`
+  return Object.assign(new Error(`${code}: ${description}, ${syscall}${where}`), { errno, code, syscall, ...details })
+}
+
+/** What Node throws where a FileHandle was closed. */
+export function fileClosed(syscall: string): NodeJS.ErrnoException {
+  return Object.assign(new Error('file closed'), { code: 'EBADF', syscall })
 }
 
 /** @throws an AbortError, as Node's own file calls do, if `signal` is aborted. */
