@@ -4,7 +4,7 @@ import { parseFlags } from '../../src/file/flags.js'
 import type { Steps } from '../../src/file/io/steps.js'
 import { AsyncRunner, runSync } from '../../src/file/io/runners.js'
 import { Session } from '../../src/file/session.js'
-import { optionsOf, PATH, randomSession, SEGMENT_SIZE, type Step } from '../support/crash-run.js'
+import { accessOf, lengthAt, optionsOf, PATH, randomSession, SEGMENT_SIZE, type Step } from '../support/crash-run.js'
 import { FaultDisk, RecordedFile, storageAfter, type Fault } from '../support/fault-disk.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
@@ -25,6 +25,7 @@ interface Possible {
 }
 
 function isPossible({ before, after }: Possible, content: Buffer): boolean {
+  if (after.length < before.length) return content.equals(before) || content.equals(after)
   if (content.length < before.length || content.length > after.length) return false
   return content.equals(after.subarray(0, content.length)) || content.every((byte, i) => byte === after[i] || byte === before[i])
 }
@@ -71,7 +72,7 @@ async function runFaulty(
   const perform = async (step: Step): Promise<void> => {
     if (step.do === 'open') {
       session = undefined
-      session = await execute(() => Session.open(PATH, parseFlags(step.flags), optionsOf({ ...step, segmentSize })))
+      session = await execute(() => Session.open(PATH, accessOf(step.flags), optionsOf({ ...step, segmentSize })))
       mayWrite = true
       if (disk.files.get(PATH)!.content.length === 0) return
       const content = await readBack(disk.files.get(PATH)!.content)
@@ -81,10 +82,17 @@ async function runFaulty(
     }
     if (session === undefined) return
     const open = session
-    if (step.do === 'append' || step.do === 'write') {
+    const { after: before } = history.at(-1)!
+    if (step.do === 'truncate') {
+      if (!mayWrite) return
+      const after = Buffer.alloc('length' in step ? step.length : lengthAt(before, step))
+      before.copy(after)
+      history.push({ before, after })
+      await execute(() => open.truncate(after.length))
+      history.push({ before: after, after })
+    } else if (step.do === 'append' || step.do === 'write') {
       const data = random.bytes(step.size)
       if (!mayWrite) return
-      const { after: before } = history.at(-1)!
       const position = step.do === 'append' ? before.length : step.position
       const after = Buffer.alloc(Math.max(before.length, position + step.size))
       before.copy(after)
@@ -105,7 +113,7 @@ async function runFaulty(
     try {
       await perform(step)
     } catch (error) {
-      if (step.do === 'append' || step.do === 'write') mayWrite = false
+      if (step.do === 'append' || step.do === 'write' || step.do === 'truncate') mayWrite = false
       if (step.do === 'open' && committed === 0 && error instanceof SealfileError) break // there is no file yet
       errors.push(error as NodeJS.ErrnoException)
       if (isLifted) laterErrors.push(error as NodeJS.ErrnoException)
@@ -159,7 +167,7 @@ async function checkFault(script: Script, fault: Fault, isAsync: boolean, lifts:
 /** A script whose sessions all write the same file on, and are closed. */
 function scriptOf(seed: number): Script {
   const random = new SeededRandom(seed)
-  const sessions = [randomSession(random, 'w', 10), randomSession(random, 'a', 7)]
+  const sessions = [randomSession(random, 'w', 10), randomSession(random, random.pick(['a', 'r+']), 7)]
   const end: Step[] = [{ do: 'sync' }, { do: 'commit' }, { do: 'close' }]
   return { steps: sessions.flatMap((steps) => [...steps.slice(0, -1), ...end]), segmentSize: SEGMENT_SIZE }
 }

@@ -42,6 +42,7 @@ function parseSteps(script: string): Step[] {
     const [name, first, second] = text.trim().split(' ')
     if (name === 'open') return { do: 'open', flags: first, durability: 'os', recover: second === 'recover' } as Step
     if (name === 'append') return { do: 'append', size: Number(first) }
+    if (name === 'truncate') return { do: 'truncate', length: Number(first) }
     if (name === 'write') return { do: 'write', position: Number(first), size: Number(second) }
     return { do: name } as Step
   })
@@ -50,7 +51,7 @@ function parseSteps(script: string): Step[] {
 /** Several sessions, of which the first makes the file. */
 function randomScript(random: SeededRandom, sessionCount: number): Step[] {
   return Array.from({ length: sessionCount }, (_, i) => {
-    return randomSession(random, i === 0 || random.chance(0.15) ? 'w' : 'a', random.int(3, 14))
+    return randomSession(random, i === 0 || random.chance(0.15) ? 'w' : random.pick(['a', 'r+']), random.int(3, 14))
   }).flat()
 }
 
@@ -259,7 +260,7 @@ function crashAndGoOn(random: SeededRandom, steps: Step[], kind: 'death' | 'powe
     tally.add('crashes', true)
     tally.add('crashes after crashes', crashes > 0)
     run = new CrashRun(random, afterCrash(crash, index, life, count, isDeath ? torn : undefined))
-    const [open, ...rest] = randomSession(random, 'a', random.int(2, 10)) as [Step & { do: 'open' }, ...Step[]]
+    const [open, ...rest] = randomSession(random, random.pick(['a', 'r+']), random.int(2, 10)) as [Step & { do: 'open' }, ...Step[]]
     go([{ ...open, recover: how === 'recovered' }, ...rest])
     if (random.chance(0.4)) go(randomSession(random, 'a', random.int(2, 8)))
   }

@@ -1,9 +1,10 @@
+import { constants } from 'node:fs'
 import { ByteReader } from '../../src/bytes/integers.js'
 import { RECORD_COUNT, RECORD_SIZE, recordPosition } from '../../src/container/commit-record.js'
 import { CorruptedFileError } from '../../src/errors.js'
 import { StateFinder } from '../../src/file/engine/committed-state.js'
 import { ContainerFile } from '../../src/file/engine/container-file.js'
-import { parseFlags } from '../../src/file/flags.js'
+import { parseFlags, type Access } from '../../src/file/flags.js'
 import { resolveOpenOptions, type ResolvedOptions } from '../../src/file/options.js'
 import { runSync } from '../../src/file/io/runners.js'
 import { Session } from '../../src/file/session.js'
@@ -28,10 +29,24 @@ export function optionsOf({ durability = 'os', recover = false, segmentSize = SE
   return resolveOpenOptions({ keyManager, purpose: 'crash', segmentSize, durability, recover })
 }
 
+/** The file may be empty, which `r+` would not open: what a session that died before its first commit has left. */
+export function accessOf(flags: 'w' | 'a' | 'r+'): Access {
+  return parseFlags(flags === 'r+' ? constants.O_RDWR | constants.O_CREAT : flags)
+}
+
+/** @returns how long `content` is to become. */
+export function lengthAt(content: Buffer, { share, isAligned }: { readonly share: number; readonly isAligned: boolean }): number {
+  const length = Math.floor(content.length * share)
+  return isAligned ? Math.floor(length / SEGMENT_SIZE) * SEGMENT_SIZE : length
+}
+
 export type Step =
-  | { readonly do: 'open'; readonly flags: 'w' | 'a'; readonly durability: 'os' | 'fsync'; readonly recover?: boolean }
+  | { readonly do: 'open'; readonly flags: 'w' | 'a' | 'r+'; readonly durability: 'os' | 'fsync'; readonly recover?: boolean }
   | { readonly do: 'append'; readonly size: number }
   | { readonly do: 'write'; readonly position: number; readonly size: number }
+  | { readonly do: 'truncate'; readonly length: number }
+  /** To a share of what the file holds then, or to the segment's end before that. */
+  | { readonly do: 'truncate'; readonly share: number; readonly isAligned: boolean }
   | { readonly do: 'commit' | 'sync' | 'close' | 'die' }
 
 /** A state that a record made the file's. */
@@ -41,6 +56,8 @@ export interface Commit {
   readonly written: number
   readonly clean: boolean
   readonly applied: boolean
+  /** The snapshot in hexadecimal: two records of one state have the same. */
+  readonly snapshot: string
 }
 
 /** One file from its creation on, or from the crash before. */
@@ -59,6 +76,7 @@ interface RecordFields {
   readonly length: number
   readonly clean: boolean
   readonly applied: boolean
+  readonly snapshot: string
 }
 
 /** Whether an operation writes a commit record and nothing else. */
@@ -76,7 +94,9 @@ function recordIn(operation: Operation): RecordFields | undefined {
   const [sequence, , length] = [reader.u64(), reader.u64(), reader.u64()]
   reader.bytes(36)
   const flags = reader.u32()
-  return { sequence, length, clean: flags % 2 === 1, applied: flags >= 2 }
+  reader.bytes(92)
+  const snapshot = Buffer.from(reader.bytes(64)).toString('hex')
+  return { sequence, length, clean: flags % 2 === 1, applied: flags >= 2, snapshot }
 }
 
 /** Carries out scripts on a disk in memory, and knows which contents were committed and when. */
@@ -132,10 +152,11 @@ export class CrashRun {
       const record = recordIn(operations[this.#seen]!)
       if (record === undefined || record.sequence <= this.#newest) continue
       this.#newest = record.sequence
-      const { length, clean, applied } = record
-      const content = applied ? this.life.commits.at(-1)!.content : Buffer.from(this.#content.subarray(0, length))
+      const { length, clean, applied, snapshot } = record
+      const last = this.life.commits.at(-1)
+      const content = last?.snapshot === snapshot ? last.content : Buffer.from(this.#content.subarray(0, length))
       if (content.length !== length) throw new Error(`a record of ${length} bytes where ${content.length} were written`)
-      this.life.commits.push({ content, written: this.#seen + 1, clean, applied })
+      this.life.commits.push({ content, written: this.#seen + 1, clean, applied, snapshot })
     }
   }
 
@@ -149,6 +170,9 @@ export class CrashRun {
         return
       case 'write':
         this.#write(step.position, step.size, step.position)
+        return
+      case 'truncate':
+        this.#truncate('length' in step ? step.length : lengthAt(this.#content, step))
         return
       case 'commit':
         this.#run(this.#session!.commit())
@@ -173,7 +197,7 @@ export class CrashRun {
     const before = this.disk.files.get(PATH)
     if (flags === 'w') this.#content = Buffer.alloc(0)
     else this.#content = this.lives.at(-1)?.commits.at(-1)?.content ?? Buffer.alloc(0)
-    const access = parseFlags(flags)
+    const access = accessOf(flags)
     this.#session = this.#run(Session.open(PATH, access, optionsOf({ durability, recover, segmentSize: this.#segmentSize })))
     const file = this.disk.files.get(PATH)!
     if (recover || this.lives.at(-1)?.repaired === Infinity) this.life.repaired = file.operations.length
@@ -190,6 +214,13 @@ export class CrashRun {
     this.#content = grown
     if (at === null) this.#run(this.#session!.append(data))
     else this.#run(this.#session!.write(data, at))
+  }
+
+  #truncate(length: number): void {
+    const content = Buffer.alloc(length)
+    this.#content.copy(content)
+    this.#run(this.#session!.truncate(length))
+    this.#content = content
   }
 
   #run<T>(steps: Parameters<typeof runSync<T>>[1]): T {
@@ -431,14 +462,19 @@ function randomSize(random: SeededRandom): number {
 }
 
 /** One session: from its opening until it is closed, or until the process dies. */
-export function randomSession(random: SeededRandom, flags: 'w' | 'a', stepCount: number): Step[] {
+export function randomSession(random: SeededRandom, flags: 'w' | 'a' | 'r+', stepCount: number): Step[] {
   const steps: Step[] = [{ do: 'open', flags, durability: random.chance(0.15) ? 'fsync' : 'os' }]
-  let length = 0
+  let length = flags === 'r+' ? random.int(0, 20_000) : 0
   const style = random.pick(['mixed', 'mixed', 'log', 'edit'])
+  const shortening = style === 'log' ? 0 : random.pick([0, 0.1, 0.2])
   while (steps.length < stepCount) {
     const kind = random.next()
     const size = style === 'log' ? random.int(1, 600) : randomSize(random)
-    if (flags === 'w' && length > 0 && kind < (style === 'edit' ? 0.45 : 0.2)) {
+    if (random.chance(shortening)) {
+      const share = random.pick([0, random.next(), random.next(), 1, 1 + random.next() / 4])
+      steps.push({ do: 'truncate', share, isAligned: random.chance(0.3) })
+      length = Math.floor(length * share)
+    } else if (flags !== 'a' && length > 0 && kind < (style === 'edit' ? 0.45 : 0.2)) {
       const position = random.int(0, random.chance(0.15) ? length + 6_000 : length)
       steps.push({ do: 'write', position, size })
       length = Math.max(length, position + size)

@@ -186,7 +186,7 @@ export class Committer {
     const { geometry } = this.#file
     const count = segmentCount(geometry, length)
     yield* this.finishCut()
-    const isShorter = count < this.#growth.count
+    const isShorter = length < this.#growth.length
     if (isShorter) yield* this.#prepareShorter()
     this.#sealer.checkBudget(count)
     const dataEnd = Math.max(ciphertextSize(geometry, length), isShorter ? this.#growth.end : 0)
@@ -322,7 +322,9 @@ export class Committer {
 
   *#drain(): Steps<void> {
     yield* this.#beginFile()
+    if (this.#queue.isEmpty) return
     yield* this.#queue.drain()
+    yield* this.#reader.forgetPlaces()
   }
 
   /** Lets a new file begin as an empty one, because more comes than one call writes. */
