@@ -76,6 +76,11 @@ export function outOfRange(name: string, range: string, value: unknown): RangeEr
   return withCode(error, 'ERR_OUT_OF_RANGE')
 }
 
+/** @returns an Error with code `ERR_INVALID_STATE`. */
+export function invalidState(state: string): Error & { readonly code: string } {
+  return withCode(new Error(`Invalid state: ${state}`), 'ERR_INVALID_STATE')
+}
+
 function withCode<E extends Error>(error: E, code: string): E & { readonly code: string } {
   return Object.assign(error, { code })
 }

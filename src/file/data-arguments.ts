@@ -1,5 +1,6 @@
 import { invalidArgType, invalidArgValue, outOfRange, WITHHELD } from '../argument-errors.js'
 import { checkInteger } from './options.js'
+import type { Whence } from './session.js'
 
 /** The overloads of `read` and `write`, checked as Node checks those of its FileHandle. */
 
@@ -33,7 +34,6 @@ export interface ReadRequest {
 }
 
 const DEFAULT_READ_LENGTH = 16_384
-const ENCODINGS_SHOWN = "one of Node's encodings"
 
 /** A view of any ArrayBufferView's bytes. */
 export function bytesOf(view: ArrayBufferView): Uint8Array {
@@ -48,7 +48,7 @@ function checkPosition(position: unknown): number | null {
     }
     return Number(position)
   }
-  if (typeof position !== 'number') throw invalidArgType('position', 'of type number or bigint', position)
+  if (typeof position !== 'number') throw invalidArgType('position', 'of type bigint or integer', position)
   checkInteger('position', position, -1, Number.MAX_SAFE_INTEGER)
   return position
 }
@@ -105,6 +105,40 @@ export function checkWriteArguments(
   return { data: bytesOf(first).subarray(from, from + wanted), position: checkPosition(position) }
 }
 
+/** A checked `readv` or `writev`. */
+export interface VectorRequest {
+  readonly pieces: readonly Uint8Array[]
+  readonly position: number | null
+}
+
+/** Checks `readv(buffers, position)` and `writev(buffers, position)`. */
+export function checkVectorArguments(buffers: unknown, position: unknown): VectorRequest {
+  if (!Array.isArray(buffers) || !buffers.every((buffer) => ArrayBuffer.isView(buffer))) {
+    throw invalidArgType('buffers', 'an ArrayBufferView[]', buffers)
+  }
+  return { pieces: buffers.map(bytesOf), position: checkPosition(position) }
+}
+
+/** Checks the argument of `truncate`. @returns bytes; what is below 0 counts as 0, as with Node. */
+export function checkLength(length: unknown): number {
+  checkInteger('len', length, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+  return Math.max(0, length)
+}
+
+const WHENCES: readonly unknown[] = ['start', 'current', 'end']
+
+/** Checks the arguments of `seek`. */
+export function checkSeekArguments(offset: unknown, whence: unknown): { readonly offset: number; readonly whence: Whence } {
+  checkInteger('offset', offset, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+  if (!WHENCES.includes(whence)) throw invalidArgValue('whence', whence, `must be one of: ${WHENCES.join(', ')}`)
+  return { offset, whence: whence as Whence }
+}
+
+/** Refuses to give text from a handle that is strictly binary. */
+export function checkTextual(method: string, binary: boolean): void {
+  if (binary) throw invalidArgValue('flags', 'b', `must not make the handle binary where ${method} is called`)
+}
+
 /** @throws TypeError if the handle is strictly binary, or the encoding is not known. */
 function encodeText(text: string, encoding: unknown, binary: boolean): Uint8Array {
   if (binary) throw invalidArgType('data', 'an instance of Buffer, TypedArray, or DataView on a binary handle', WITHHELD)
@@ -115,7 +149,7 @@ function encodeText(text: string, encoding: unknown, binary: boolean): Uint8Arra
 export function checkEncoding(encoding: unknown): BufferEncoding | undefined {
   if (encoding === undefined || encoding === null || encoding === 'buffer') return undefined
   if (typeof encoding === 'string' && Buffer.isEncoding(encoding)) return encoding
-  throw invalidArgValue('encoding', encoding, `must be ${ENCODINGS_SHOWN}`)
+  throw invalidArgValue('encoding', encoding, 'is invalid encoding')
 }
 
 /** Checks what `writeFile` takes at once: text or bytes. */
@@ -123,6 +157,25 @@ export function checkContent(data: unknown, encoding: unknown, binary: boolean):
   if (typeof data === 'string') return encodeText(data, encoding, binary)
   if (ArrayBuffer.isView(data)) return bytesOf(data)
   throw invalidArgType('data', 'of type string or an instance of Buffer, TypedArray, or DataView', data)
+}
+
+/** What `readLine` takes. */
+export interface LineOptions {
+  /**
+   * Take no line that does not end with a line feed: the writer of a log may be in the middle of it.
+   *
+   * @defaultValue false
+   */
+  readonly complete?: boolean | undefined
+}
+
+/** Checks that a stream gives no text from a binary handle. */
+export function checkStreamOptions(options: { readonly encoding?: unknown } | undefined, binary: boolean): void {
+  if (binary && checkEncoding(options?.encoding) !== undefined) throw binaryEncoding(options?.encoding)
+}
+
+function binaryEncoding(encoding: unknown): TypeError {
+  return invalidArgValue('options.encoding', encoding, 'must not be set on a binary handle')
 }
 
 /** What `readFile` and `writeFile` take besides the data. */
@@ -146,8 +199,6 @@ export function checkContentOptions(options: unknown): { encoding: BufferEncodin
 /** Checks `readFile`'s argument: a binary handle returns no text. */
 export function checkReadFileOptions(options: unknown, binary: boolean): ReturnType<typeof checkContentOptions> {
   const checked = checkContentOptions(options)
-  if (binary && checked.encoding !== undefined) {
-    throw invalidArgValue('options.encoding', checked.encoding, 'must not be set on a binary handle')
-  }
+  if (binary && checked.encoding !== undefined) throw binaryEncoding(checked.encoding)
   return checked
 }

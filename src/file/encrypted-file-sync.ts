@@ -1,22 +1,27 @@
-import type { Stats } from 'node:fs'
+import type { BigIntStats, Stats } from 'node:fs'
 import { CommitTimer } from './commit-timer.js'
 import {
   checkContent,
   checkContentOptions,
+  checkLength,
   checkReadArguments,
   checkReadFileOptions,
+  checkSeekArguments,
+  checkTextual,
+  checkVectorArguments,
   checkWriteArguments,
   type ContentOptions,
+  type LineOptions,
   type Position,
   type ReadOptions,
   type WriteOptions,
 } from './data-arguments.js'
 import { parseFlags, type Access } from './flags.js'
-import type { PathLike, Steps } from './io/steps.js'
+import type { FileTime, PathLike, Steps } from './io/steps.js'
 import { nodeDisk } from './io/node-disk.js'
 import { resolveOpenOptions, type OpenOptions } from './options.js'
 import { runSync } from './io/runners.js'
-import { Session } from './session.js'
+import { Session, type Whence } from './session.js'
 
 /**
  * An encrypted file, open, whose methods return when the work is done: the synchronous twin of EncryptedFile. Results are those of
@@ -56,7 +61,7 @@ export class EncryptedFileSync implements Disposable {
   }
 
   /** Opens an encrypted file: see EncryptedFile.open for flags and errors. */
-  static open(path: PathLike, flags: string, options: OpenOptions): EncryptedFileSync {
+  static open(path: PathLike, flags: string | number | undefined, options: OpenOptions): EncryptedFileSync {
     const access = parseFlags(flags)
     const resolved = resolveOpenOptions(options)
     return new EncryptedFileSync(runSync(nodeDisk, Session.open(path, access, resolved)), access, resolved.commitInterval)
@@ -78,7 +83,7 @@ export class EncryptedFileSync implements Disposable {
   /**
    * Reads into a buffer.
    *
-   * @param position - Byte of the plaintext; null or -1 reads on from where the last such read ended, and moves on.
+   * @param position - Byte of the plaintext; null or -1 reads on from the handle's position, and moves it.
    * @returns how many bytes were read: 0 at the end.
    */
   read(buffer: ArrayBufferView, offset?: number | null, length?: number | null, position?: Position): number
@@ -91,7 +96,7 @@ export class EncryptedFileSync implements Disposable {
   /**
    * Writes a buffer or a string.
    *
-   * @param position - Byte of the plaintext; null writes on from where the last such write ended. Appending handles write at the end.
+   * @param position - Byte of the plaintext; null writes on from the handle's position. Appending handles write at the end.
    * @returns how many bytes were written: all of them.
    */
   write(buffer: ArrayBufferView, offset?: number | null, length?: number | null, position?: Position): number
@@ -102,23 +107,55 @@ export class EncryptedFileSync implements Disposable {
     return this.#run(this.#session.write(data, position))
   }
 
+  /** Fills buffers, one after the other: see EncryptedFile.readv. @returns how many bytes were read in all: 0 at the end. */
+  readv(buffers: readonly ArrayBufferView[], position?: Position): number {
+    const request = checkVectorArguments(buffers, position)
+    return this.#run(this.#session.readVector(request.pieces, request.position))
+  }
+
+  /** Writes buffers, one after the other. @returns how many bytes were written: all of them. */
+  writev(buffers: readonly ArrayBufferView[], position?: Position): number {
+    const request = checkVectorArguments(buffers, position)
+    return this.#run(this.#session.writeVector(request.pieces, request.position))
+  }
+
   /** Writes at the end of the file, wherever the position is. @returns how many bytes were written. */
   append(data: string | ArrayBufferView, encoding?: BufferEncoding | null): number {
     return this.#run(this.#session.append(checkContent(data, encoding, this.#isBinary)))
   }
 
-  /** Reads from where the last read ended to the end of the file. @returns a Buffer, or a string where there is an encoding. */
+  /** Reads from the handle's position to the end of the file. @returns a Buffer, or a string where there is an encoding. */
   readFile(options?: { readonly encoding?: null | undefined } | null): Buffer
   readFile(options: BufferEncoding | { readonly encoding: BufferEncoding }): string
+  readFile(options?: BufferEncoding | Omit<ContentOptions, 'signal'> | null): Buffer | string
   readFile(options?: unknown): Buffer | string {
     const { encoding } = checkReadFileOptions(options, this.#isBinary)
     const content = this.#run(this.#session.readToEnd())
     return encoding === undefined ? content : content.toString(encoding)
   }
 
-  /** Writes all of `data` from where the last write ended; what lies behind it stays. */
+  /** Reads from the handle's position to the end of the file, as text: in UTF-8 unless told otherwise. */
+  readText(options?: BufferEncoding | Omit<ContentOptions, 'signal'> | null): string {
+    checkTextual('readText', this.#isBinary)
+    const { encoding = 'utf8' } = checkContentOptions(options)
+    return this.readFile(encoding)
+  }
+
+  /** Reads the line at the handle's position, and moves to the next. @returns it without its end; undefined at the end of the file. */
+  readLine({ complete = false }: LineOptions = {}): string | undefined {
+    checkTextual('readLine', this.#isBinary)
+    return this.#run(this.#session.readLine(complete))
+  }
+
+  /** The lines from the handle's position on. The handle stays open. */
+  *[Symbol.iterator](): Generator<string, void, undefined> {
+    for (let line = this.readLine(); line !== undefined; line = this.readLine()) yield line
+  }
+
+  /** Writes all of `data` from the handle's position on; what lies behind it stays. */
   writeFile(data: string | ArrayBufferView, options?: BufferEncoding | Omit<ContentOptions, 'signal'> | null): void {
     const { encoding } = checkContentOptions(options)
+    this.#session.checkOpen('writeFile')
     this.#run(this.#session.write(checkContent(data, encoding, this.#isBinary), null))
   }
 
@@ -127,9 +164,47 @@ export class EncryptedFileSync implements Disposable {
     this.writeFile(data, options)
   }
 
+  /** Moves the handle's position. @param whence - What `offset` is counted from: `start`, `current` or `end`. @returns the position. */
+  seek(offset: number, whence: Whence = 'start'): number {
+    const checked = checkSeekArguments(offset, whence)
+    return this.#run(this.#session.seek(checked.offset, checked.whence))
+  }
+
+  /** The handle's position: where the next call without one reads or writes. */
+  tell(): number {
+    return this.#run(this.#session.seek(0, 'current'))
+  }
+
+  /** Makes the file `length` bytes long: drops what lies behind, or adds zeros, which are encrypted and take space. */
+  truncate(length = 0): void {
+    this.#run(this.#session.truncate(checkLength(length)))
+  }
+
   /** What the system says of the file; `size` is that of the plaintext. */
-  stat(): Stats {
-    return this.#run(this.#session.stat())
+  stat(options?: { readonly bigint?: false | undefined } | null): Stats
+  stat(options: { readonly bigint: true }): BigIntStats
+  stat(options?: { readonly bigint?: boolean | undefined } | null): Stats | BigIntStats
+  stat(options?: { readonly bigint?: boolean | undefined } | null): Stats | BigIntStats {
+    return options?.bigint ? this.#run(this.#session.statBig()) : this.#run(this.#session.stat())
+  }
+
+  /** Sets the permission bits. @param mode - A number, or an octal string. */
+  chmod(mode: number | string): void {
+    this.#run(this.#session.chmod(mode))
+  }
+
+  chown(uid: number, gid: number): void {
+    this.#run(this.#session.chown(uid, gid))
+  }
+
+  /** Sets the times of the file: dates, or seconds since the epoch. What was written before is committed first. */
+  utimes(atime: FileTime, mtime: FileTime): void {
+    this.#run(this.#session.utimes(atime, mtime))
+  }
+
+  /** Makes what was written the file's state, which other handles see, without waiting for the disk. */
+  commit(): void {
+    this.#run(this.#session.commit())
   }
 
   /** Commits what was written, and waits until the disk has it. */

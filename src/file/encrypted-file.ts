@@ -1,24 +1,43 @@
-import type { Stats } from 'node:fs'
+import { EventEmitter } from 'node:events'
+import type { BigIntStats, ReadStream, Stats, WriteStream } from 'node:fs'
+import type { Interface } from 'node:readline'
+import type { ReadableStream } from 'node:stream/web'
+import { invalidState } from '../argument-errors.js'
+import { CommitTimer } from './commit-timer.js'
 import {
   checkContent,
   checkContentOptions,
-  checkReadFileOptions,
+  checkLength,
   checkReadArguments,
+  checkReadFileOptions,
+  checkSeekArguments,
+  checkStreamOptions,
+  checkTextual,
+  checkVectorArguments,
   checkWriteArguments,
   type ContentOptions,
+  type LineOptions,
   type Position,
   type ReadOptions,
   type WriteOptions,
 } from './data-arguments.js'
 import { EncryptedFileSync } from './encrypted-file-sync.js'
-import { CommitTimer } from './commit-timer.js'
 import { parseFlags, type Access } from './flags.js'
-import type { PathLike } from './io/steps.js'
+import {
+  openLines,
+  openReadStream,
+  openWriteStream,
+  type Hold,
+  type ReadStreamOptions,
+  type WriteStreamOptions,
+} from './handle-streams.js'
 import { nodeDisk } from './io/node-disk.js'
-import { resolveOpenOptions, type OpenOptions } from './options.js'
 import { AsyncRunner, runSync } from './io/runners.js'
-import { Session } from './session.js'
+import type { FileTime, PathLike } from './io/steps.js'
 import { checkAborted } from './io/system-errors.js'
+import { resolveOpenOptions, type OpenOptions } from './options.js'
+import { Session, type Whence } from './session.js'
+import { openWebStream, type WebStreamOptions } from './web-stream.js'
 
 /** What `read` returns. */
 export interface ReadResult<T> {
@@ -33,6 +52,21 @@ export interface WriteResult<T> {
   bytesWritten: number
   /** What was passed in. */
   buffer: T
+}
+
+/** What `readv` returns. */
+export interface ReadVectorResult<T extends readonly ArrayBufferView[]> {
+  /** In all buffers together; 0 at the end of the file. */
+  bytesRead: number
+  /** What was passed in. */
+  buffers: T
+}
+
+/** What `writev` returns. */
+export interface WriteVectorResult<T extends readonly ArrayBufferView[]> {
+  bytesWritten: number
+  /** What was passed in. */
+  buffers: T
 }
 
 /** Bytes that `writeFile` takes piece by piece are written in the pieces that come. */
@@ -50,15 +84,20 @@ type Pieces = Iterable<Content> | AsyncIterable<Content>
  * await file.write('secret\n')
  * ```
  */
-export class EncryptedFile implements AsyncDisposable {
+export class EncryptedFile extends EventEmitter<{ close: [] }> implements AsyncDisposable {
   readonly #session: Session
   readonly #runner: AsyncRunner
   readonly #isBinary: boolean
   readonly #timer: CommitTimer | undefined
-  readonly #unfinished = new Set<Promise<void>>()
+  /** Streams and calls that keep the handle open, and the handle itself until it is asked to close. */
+  #holders = 1
   #closing: Promise<void> | undefined
+  #closeNow: (() => void) | undefined
+  #hasWebStream = false
+  readonly #hold: Hold = { retain: () => (this.#holders += 1), release: () => this.#release() }
 
   private constructor(session: Session, runner: AsyncRunner, access: Access, commitInterval: number) {
+    super()
     this.#session = session
     this.#runner = runner
     this.#isBinary = access.binary
@@ -83,14 +122,16 @@ export class EncryptedFile implements AsyncDisposable {
   /**
    * Opens an encrypted file.
    *
-   * @param flags - `r` reads, `w` writes a new file or drops what was there, `a` appends; `rb`, `wb` and `ab` do the same and refuse text.
+   * @param flags - As for `fs.promises.open`: `r` reads, `r+` reads and writes, `w` writes a new file or drops what was there, `a`
+   *   appends; with `+` they read, too, with `x` the file must not exist, with `s` each write waits for the disk. Numbers made of
+   *   `fs.constants` do as well. With a `b`, as in `rb` or `r+b`, text is refused.
    * @throws system errors such as `ENOENT` as they are; TypeError or RangeError for misuse.
    * @throws InvalidKeyError `ERR_SEALFILE_WRONG_KEY` or `ERR_SEALFILE_WRONG_PURPOSE` for another key, purpose or context.
    * @throws InvalidFileFormatError `ERR_SEALFILE_FORMAT`, `ERR_SEALFILE_FORMAT_HEADER` or `ERR_SEALFILE_FORMAT_VERSION`.
    * @throws CorruptedFileError `ERR_SEALFILE_CORRUPTED` or `ERR_SEALFILE_TRUNCATED` where the damage shows at once.
    * @throws LockedError `ERR_SEALFILE_LOCKED` if the file is open for writing elsewhere, to a writer.
    */
-  static async open(path: PathLike, flags: string, options: OpenOptions): Promise<EncryptedFile> {
+  static async open(path: PathLike, flags: string | number | undefined, options: OpenOptions): Promise<EncryptedFile> {
     const access = parseFlags(flags)
     const resolved = resolveOpenOptions(options)
     const runner = new AsyncRunner(nodeDisk)
@@ -99,7 +140,7 @@ export class EncryptedFile implements AsyncDisposable {
   }
 
   /** {@link EncryptedFile.open} without waiting: the handle's methods return at once, too. */
-  static openSync(path: PathLike, flags: string, options: OpenOptions): EncryptedFileSync {
+  static openSync(path: PathLike, flags: string | number | undefined, options: OpenOptions): EncryptedFileSync {
     return EncryptedFileSync.open(path, flags, options)
   }
 
@@ -119,7 +160,7 @@ export class EncryptedFile implements AsyncDisposable {
   /**
    * Reads into a buffer.
    *
-   * @param position - Byte of the plaintext; null or -1 reads on from where the last such read ended, and moves on.
+   * @param position - Byte of the plaintext; null or -1 reads on from the handle's position, and moves it.
    * @returns how many bytes were read: fewer than asked for near the end, 0 at the end.
    * @throws CorruptedFileError naming the segment if what was asked for does not authenticate. The rest can still be read.
    */
@@ -138,9 +179,20 @@ export class EncryptedFile implements AsyncDisposable {
   }
 
   /**
+   * Fills buffers, one after the other.
+   *
+   * @param position - Byte of the plaintext; null reads on from the handle's position, and moves it.
+   */
+  async readv<T extends readonly ArrayBufferView[]>(buffers: T, position?: Position): Promise<ReadVectorResult<T>> {
+    const { pieces, position: start } = checkVectorArguments(buffers, position)
+    const bytesRead = await this.#runner.run(() => this.#session.readVector(pieces, start))
+    return { bytesRead, buffers }
+  }
+
+  /**
    * Writes a buffer or a string. The bytes are the handle's until the promise is settled.
    *
-   * @param position - Byte of the plaintext; null writes on from where the last such write ended. Appending handles write at the end.
+   * @param position - Byte of the plaintext; null writes on from the handle's position. Appending handles write at the end.
    * @returns how many bytes were written: all of them.
    */
   write<T extends ArrayBufferView>(
@@ -157,6 +209,13 @@ export class EncryptedFile implements AsyncDisposable {
     return { bytesWritten, buffer: first }
   }
 
+  /** Writes buffers, one after the other. The bytes are the handle's until the promise is settled. */
+  async writev<T extends readonly ArrayBufferView[]>(buffers: T, position?: Position): Promise<WriteVectorResult<T>> {
+    const { pieces, position: start } = checkVectorArguments(buffers, position)
+    const bytesWritten = await this.#runner.run(() => this.#session.writeVector(pieces, start))
+    return { bytesWritten, buffers }
+  }
+
   /** Writes at the end of the file, wherever the position is. @returns how many bytes were written. */
   async append(data: string | ArrayBufferView, encoding?: BufferEncoding | null): Promise<number> {
     const content = checkContent(data, encoding, this.#isBinary)
@@ -164,15 +223,18 @@ export class EncryptedFile implements AsyncDisposable {
   }
 
   /**
-   * Reads from where the last read ended to the end of the file.
+   * Reads from the handle's position to the end of the file. Where that is the whole file, what was read is one committed state, and
+   * the snapshot over all of it was checked.
    *
    * @returns a Buffer, or a string where there is an encoding.
    * @throws CorruptedFileError naming the segment if any of it does not authenticate.
+   * @throws LockedError `ERR_SEALFILE_LOCKED` if a writer changed the file again and again while it was read.
    */
   readFile(options?: { readonly encoding?: null | undefined; readonly signal?: AbortSignal | undefined } | null): Promise<Buffer>
   readFile(
     options: BufferEncoding | { readonly encoding: BufferEncoding; readonly signal?: AbortSignal | undefined },
   ): Promise<string>
+  readFile(options?: BufferEncoding | ContentOptions | null): Promise<Buffer | string>
   async readFile(options?: unknown): Promise<Buffer | string> {
     const { encoding, signal } = checkReadFileOptions(options, this.#isBinary)
     checkAborted(signal)
@@ -180,19 +242,48 @@ export class EncryptedFile implements AsyncDisposable {
     return encoding === undefined ? content : content.toString(encoding)
   }
 
+  /** Reads from the handle's position to the end of the file, as text: {@link EncryptedFile.readFile}, in UTF-8 unless told otherwise. */
+  async readText(options?: BufferEncoding | ContentOptions | null): Promise<string> {
+    checkTextual('readText', this.#isBinary)
+    const { encoding = 'utf8', signal } = checkContentOptions(options)
+    return this.readFile({ encoding, signal })
+  }
+
   /**
-   * Writes all of `data` from where the last write ended; as with Node's FileHandle, what lies behind it stays.
+   * Reads the line that begins at the handle's position, as UTF-8, and moves to the next.
+   *
+   * @returns the line without its end (LF or CRLF); undefined at the end of the file.
+   */
+  async readLine({ complete = false }: LineOptions = {}): Promise<string | undefined> {
+    checkTextual('readLine', this.#isBinary)
+    return this.#runner.run(() => this.#session.readLine(complete))
+  }
+
+  /** The lines from the handle's position on: {@link EncryptedFile.readLine} until the end. The handle stays open. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
+    for (let line = await this.readLine(); line !== undefined; line = await this.readLine()) yield line
+  }
+
+  /** Lines by way of a stream, as Node's FileHandle gives them; the handle is closed at the end. */
+  readLines(options?: ReadStreamOptions): Interface {
+    checkTextual('readLines', this.#isBinary)
+    return openLines(this, this.#hold, options)
+  }
+
+  /**
+   * Writes all of `data` from the handle's position on; as with Node's FileHandle, what lies behind it stays.
    *
    * @param data - Text, bytes, or an iterable, async iterable or stream of either.
    */
   async writeFile(data: Content | Pieces, options?: BufferEncoding | ContentOptions | null): Promise<void> {
     const { encoding, signal } = checkContentOptions(options)
+    this.#session.checkOpen('writeFile')
     checkAborted(signal)
     const write = (piece: unknown): Promise<number> => {
       const content = checkContent(piece, encoding, this.#isBinary)
       return this.#runner.run(() => this.#session.write(content, null))
     }
-    if (isIterable(data)) await this.#finishFirst(writePieces(data, write, signal))
+    if (isIterable(data)) await this.#holdOpen(writePieces(data, write, signal))
     else await write(data)
   }
 
@@ -201,9 +292,82 @@ export class EncryptedFile implements AsyncDisposable {
     await this.writeFile(data, options)
   }
 
+  /** Node's own ReadStream, on the plaintext. A stream from the start to the end checks the snapshot over all of it. */
+  createReadStream(options?: ReadStreamOptions): ReadStream {
+    checkStreamOptions(options, this.#isBinary)
+    return openReadStream(this, this.#hold, options)
+  }
+
+  /** Node's own WriteStream, on the plaintext. When it has finished, what it wrote is committed. */
+  createWriteStream(options?: WriteStreamOptions): WriteStream {
+    return openWriteStream(this, this.#hold, options)
+  }
+
+  /**
+   * A web stream of bytes from the handle's position to the end of the file. One at a time.
+   *
+   * @throws Error `ERR_INVALID_STATE` if the handle is closed or has such a stream already.
+   */
+  readableWebStream(options: WebStreamOptions = {}): ReadableStream<Uint8Array> {
+    if (this.fd === -1) throw invalidState('The FileHandle is closed')
+    if (this.#closing !== undefined) throw invalidState('The FileHandle is closing')
+    if (this.#hasWebStream) throw invalidState('The FileHandle is locked')
+    this.#hasWebStream = true
+    return openWebStream(this, this.#hold, options)
+  }
+
+  /**
+   * Moves the handle's position.
+   *
+   * @param offset - Bytes, which may be negative.
+   * @param whence - What they are counted from: `start`, `current` or `end`.
+   * @returns the position.
+   */
+  async seek(offset: number, whence: Whence = 'start'): Promise<number> {
+    const checked = checkSeekArguments(offset, whence)
+    return this.#runner.run(() => this.#session.seek(checked.offset, checked.whence))
+  }
+
+  /** The handle's position: where the next call without one reads or writes. */
+  async tell(): Promise<number> {
+    return this.#runner.run(() => this.#session.seek(0, 'current'))
+  }
+
+  /**
+   * Makes the file `length` bytes long: drops what lies behind, or adds zeros, which are encrypted and take space.
+   *
+   * @param length - Bytes of plaintext.
+   */
+  async truncate(length = 0): Promise<void> {
+    const checked = checkLength(length)
+    await this.#runner.run(() => this.#session.truncate(checked))
+  }
+
   /** What the system says of the file; `size` is that of the plaintext. */
-  stat(): Promise<Stats> {
-    return this.#runner.run(() => this.#session.stat())
+  stat(options?: { readonly bigint?: false | undefined } | null): Promise<Stats>
+  stat(options: { readonly bigint: true }): Promise<BigIntStats>
+  stat(options?: { readonly bigint?: boolean | undefined } | null): Promise<Stats | BigIntStats>
+  stat(options?: { readonly bigint?: boolean | undefined } | null): Promise<Stats | BigIntStats> {
+    return this.#runner.run<Stats | BigIntStats>(() => (options?.bigint ? this.#session.statBig() : this.#session.stat()))
+  }
+
+  /** Sets the permission bits. @param mode - A number, or an octal string. */
+  chmod(mode: number | string): Promise<void> {
+    return this.#runner.run(() => this.#session.chmod(mode))
+  }
+
+  chown(uid: number, gid: number): Promise<void> {
+    return this.#runner.run(() => this.#session.chown(uid, gid))
+  }
+
+  /** Sets the times of the file: dates, or seconds since the epoch. What was written before is committed first. */
+  utimes(atime: FileTime, mtime: FileTime): Promise<void> {
+    return this.#runner.run(() => this.#session.utimes(atime, mtime))
+  }
+
+  /** Makes what was written the file's state, which other handles see, without waiting for the disk. */
+  commit(): Promise<void> {
+    return this.#runner.run(() => this.#session.commit())
   }
 
   /** Commits what was written, and waits until the disk has it. */
@@ -217,32 +381,37 @@ export class EncryptedFile implements AsyncDisposable {
   }
 
   /**
-   * Commits what was written, and closes the file. Called again, it waits for the first call.
+   * Commits what was written, and closes the file; streams on it end first. Called again, it waits for the first call.
    *
    * @throws what the last commit threw; the file is closed all the same.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close().finally(() => this.#timer?.stop())
+    if (this.#closing !== undefined) return this.#closing
+    this.#closing = new Promise<void>((resolve) => {
+      this.#closeNow = () => resolve(this.#runner.run(() => this.#session.close()).finally(() => this.#timer?.stop()))
+    })
+    this.#release()
+    this.emit('close')
     return this.#closing
-  }
-
-  async #close(): Promise<void> {
-    while (this.#unfinished.size > 0) await Promise.allSettled(this.#unfinished)
-    await this.#runner.run(() => this.#session.close())
-  }
-
-  /** Work in several operations, to be done before the handle closes. */
-  async #finishFirst(work: Promise<void>): Promise<void> {
-    this.#unfinished.add(work)
-    try {
-      await work
-    } finally {
-      this.#unfinished.delete(work)
-    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #release(): void {
+    this.#holders--
+    if (this.#holders === 0) this.#closeNow!()
+  }
+
+  /** Work in several operations, to be done before the handle closes. */
+  async #holdOpen(work: Promise<void>): Promise<void> {
+    this.#holders++
+    try {
+      await work
+    } finally {
+      this.#release()
+    }
   }
 }
 

@@ -107,7 +107,7 @@ function* openContainer(fd: number, name: string, options: ResolvedOptions): Ste
 
 function* openForWriting(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile> {
   const name = nameOf(path)
-  const create = (): NewFile => ContainerFile.create(name, options, options.aead, options.segmentSize)
+  const create = (): NewFile => ContainerFile.create('editable', name, options)
   // A file that will be new in any case gets its keys while the system makes it; and if it cannot have any, nothing is dropped.
   let prepared: Outcome<NewFile> = create
   const prepare = (): void => {

@@ -55,11 +55,11 @@ export interface OpenOptions {
    */
   readonly recover?: boolean | undefined
   /**
-   * Permission bits for new files.
+   * Permission bits for new files, before the umask: a number, or an octal string.
    *
    * @defaultValue 0o666
    */
-  readonly mode?: number | undefined
+  readonly mode?: number | string | undefined
 }
 
 /** {@link OpenOptions}, checked and complete. */
@@ -109,7 +109,6 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
   checkInteger('options.commitInterval', commitInterval, 1, TIMER_MAX)
   checkInteger('options.lockTimeout', lockTimeout, 0, TIMER_MAX)
   if (typeof recover !== 'boolean') throw invalidArgType('options.recover', 'of type boolean', recover)
-  checkInteger('options.mode', mode, 0, 0o7777)
   return {
     keySource: keyManager,
     purpose,
@@ -120,8 +119,17 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
     commitInterval,
     lockTimeout,
     recover,
-    mode,
+    mode: parseMode(mode),
   }
+}
+
+function parseMode(mode: number | string): number {
+  if (typeof mode === 'string' && !/^[0-7]+$/.test(mode)) {
+    throw invalidArgValue('options.mode', mode, 'must be a 32-bit unsigned integer or an octal string.')
+  }
+  const bits: unknown = typeof mode === 'string' ? Number.parseInt(mode, 8) : mode
+  checkInteger('options.mode', bits, 0, 0o7777)
+  return bits
 }
 
 function isObject(value: unknown): value is object {

@@ -61,6 +61,11 @@ export class Session {
     return this.#isOpen && this.#file.editor?.isDirty === true
   }
 
+  /** @throws Error `EBADF` if it is closed. */
+  checkOpen(syscall: string): void {
+    if (!this.#isOpen) throw fileClosed(syscall)
+  }
+
   /**
    * Reads into `target`.
    *
@@ -76,7 +81,9 @@ export class Session {
 
   /** Fills buffers one after the other. @returns bytes read. */
   *readVector(targets: readonly Uint8Array[], position: number | null): Steps<number> {
+    this.checkOpen('readv')
     this.#checkReadable()
+    if (targets.length === 0) throw systemError('EINVAL', 'read')
     let done = 0
     for (const target of targets) {
       const read = yield* this.read(target, position === null ? null : position + done)
@@ -93,6 +100,7 @@ export class Session {
    * @throws LockedError if a writer changed the file each time while it was read.
    */
   *readToEnd(signal?: AbortSignal): Steps<Buffer> {
+    this.checkOpen('readFile')
     this.#checkReadable()
     const { content } = this.#file
     content.takeMixed()
@@ -130,6 +138,7 @@ export class Session {
 
   /** Writes buffers one after the other. @returns bytes written: all. */
   *writeVector(buffers: readonly Uint8Array[], position: number | null): Steps<number> {
+    this.checkOpen('writev')
     let done = 0
     for (const buffer of buffers) done += yield* this.write(buffer, position === null ? null : position + done)
     return done
@@ -144,7 +153,7 @@ export class Session {
 
   /** Drops what lies behind `length` bytes, or adds zeros up to there. */
   *truncate(length: number): Steps<void> {
-    this.#checkOpen('ftruncate')
+    this.checkOpen('ftruncate')
     if (!this.#access.write) throw systemError('EINVAL', 'ftruncate')
     this.#times = undefined
     yield* this.#file.editor!.truncate(length)
@@ -153,7 +162,7 @@ export class Session {
 
   /** Moves the cursor. @returns where it is now. */
   *seek(offset: number, whence: Whence): Steps<number> {
-    this.#checkOpen('lseek')
+    this.checkOpen('lseek')
     if (whence === 'end') yield* this.#file.content.refresh()
     const from = { start: 0, current: this.#cursor, end: this.#file.content.length }[whence]
     const position = from + offset
@@ -162,12 +171,6 @@ export class Session {
     }
     this.#cursor = position
     return position
-  }
-
-  /** Where the next call without a position reads or writes. */
-  tell(): number {
-    this.#checkOpen('lseek')
-    return this.#cursor
   }
 
   /**
@@ -181,7 +184,7 @@ export class Session {
 
   /** Commits, and waits until the disk has it. */
   *sync(syscall: 'fsync' | 'fdatasync'): Steps<void> {
-    this.#checkOpen(syscall)
+    this.checkOpen(syscall)
     const { editor, fd } = this.#file
     if (editor === undefined) yield* io.fdatasync(fd)
     else yield* editor.sync()
@@ -201,19 +204,19 @@ export class Session {
     return stats
   }
 
-  *chmod(mode: number): Steps<void> {
-    this.#checkOpen('fchmod')
+  *chmod(mode: number | string): Steps<void> {
+    this.checkOpen('fchmod')
     yield* io.fchmod(this.#file.fd, mode)
   }
 
   *chown(uid: number, gid: number): Steps<void> {
-    this.#checkOpen('fchown')
+    this.checkOpen('fchown')
     yield* io.fchown(this.#file.fd, uid, gid)
   }
 
   /** Sets the file's times. What was written before is committed first, so that it does not change them later. */
   *utimes(atime: FileTime, mtime: FileTime): Steps<void> {
-    this.#checkOpen('futimes')
+    this.checkOpen('futimes')
     yield* this.commit()
     yield* io.futimes(this.#file.fd, atime, mtime)
     this.#times = { atime, mtime }
@@ -289,23 +292,19 @@ export class Session {
 
   /** Sees to it that the length is the newest. @returns the descriptor. */
   *#checkStat(): Steps<number> {
-    this.#checkOpen('fstat')
+    this.checkOpen('fstat')
     yield* this.#file.content.refresh()
     return this.#file.fd
   }
 
   #checkReadable(): void {
-    this.#checkOpen('read')
+    this.checkOpen('read')
     if (!this.#access.read) throw systemError('EBADF', 'read')
   }
 
   #checkWritable(syscall: string): Editor {
-    this.#checkOpen(syscall)
+    this.checkOpen(syscall)
     if (!this.#access.write) throw systemError('EBADF', syscall)
     return this.#file.editor!
-  }
-
-  #checkOpen(syscall: string): void {
-    if (!this.#isOpen) throw fileClosed(syscall)
   }
 }

@@ -228,7 +228,7 @@ describe('options', () => {
     ['a negative lock timeout', { ...OPTIONS, lockTimeout: -1 }, 'ERR_OUT_OF_RANGE', /"options\.lockTimeout"/],
     ['an endless lock timeout', { ...OPTIONS, lockTimeout: Infinity }, 'ERR_OUT_OF_RANGE', /"options\.lockTimeout"/],
     ['text for recover', { ...OPTIONS, recover: 'yes' }, 'ERR_INVALID_ARG_TYPE', /"options\.recover"/],
-    ['text for a mode', { ...OPTIONS, mode: '600' }, 'ERR_INVALID_ARG_TYPE', /"options\.mode"/],
+    ['text for a mode', { ...OPTIONS, mode: '9' }, 'ERR_INVALID_ARG_VALUE', /'options\.mode'/],
     ['a mode with more than permissions', { ...OPTIONS, mode: 0o10000 }, 'ERR_OUT_OF_RANGE', /"options\.mode"/],
   ])('refused: %s, and the file stays as it was', async (_, options, code, message) => {
     const path = freshPath()

@@ -12,6 +12,7 @@ import {
   parsePreamble,
   PREAMBLE_SIZE,
   sealParameters,
+  type ContainerKind,
   type Preamble,
 } from '../../container/preamble.js'
 import { CorruptedFileError, InvalidKeyError, SealfileError } from '../../errors.js'
@@ -27,16 +28,22 @@ export interface Credentials {
   readonly context: Uint8Array
 }
 
+/** What a new file is made with. */
+interface CreateOptions extends Credentials {
+  readonly aead: Aead
+  readonly segmentSize: number
+}
+
 /** The keys of one open file and what of it never changes. */
 export class ContainerFile {
   readonly geometry: Geometry
   readonly schedule: KeySchedule
   /** Of the commit records' MACs. A stream has none, and does not use it. */
   readonly recordKey: SecretBytes
-  /** For messages. */
-  readonly path: string
+  /** For messages; what comes through a pipe has none. */
+  readonly path: string | undefined
 
-  private constructor(preamble: Preamble, schedule: KeySchedule, dek: Uint8Array, path: string) {
+  private constructor(preamble: Preamble, schedule: KeySchedule, dek: Uint8Array, path: string | undefined) {
     this.geometry = geometryOf(preamble.kind, preamble.parameters.segmentMax)
     this.schedule = schedule
     this.recordKey = new SecretBytes(deriveRecordKey(dek, preamble.parameters.salt))
@@ -44,22 +51,20 @@ export class ContainerFile {
   }
 
   /**
-   * Makes the keys of a new editable file.
+   * Makes the keys of a new file.
    *
    * @returns the file, and its preamble and key slots: the first 288 bytes.
    */
   static create(
-    path: string,
-    credentials: Credentials,
-    aead: Aead,
-    segmentSize: number,
+    kind: ContainerKind,
+    path: string | undefined,
+    { keySource, purpose, context, aead, segmentSize }: CreateOptions,
   ): { readonly file: ContainerFile; readonly keyHeader: Uint8Array } {
-    const { keySource, purpose, context } = credentials
-    const parameters = sealParameters('editable', aead, segmentSize, randomNonce(32))
+    const parameters = sealParameters(kind, aead, segmentSize, randomNonce(32))
     const dek = randomBytes(32)
     try {
-      const schedule = new KeySchedule(parameters, dek, globalAssociatedData('editable', parameters, purpose, context))
-      const preamble: Preamble = { kind: 'editable', parameters, commitment: schedule.commitment }
+      const schedule = new KeySchedule(parameters, dek, globalAssociatedData(kind, parameters, purpose, context))
+      const preamble: Preamble = { kind, parameters, commitment: schedule.commitment }
       const bytes = buildPreamble(preamble)
       const sequence = 1
       const header = keyCheckHeader(bytes, 0, sequence)
@@ -83,7 +88,7 @@ export class ContainerFile {
    * @param start - What the file begins with: its header, or all of a shorter file.
    * @throws InvalidFileFormatError, InvalidKeyError or CorruptedFileError, each naming the file.
    */
-  static open(path: string, credentials: Credentials, start: Uint8Array): ContainerFile {
+  static open(path: string | undefined, credentials: Credentials, start: Uint8Array): ContainerFile {
     try {
       const preamble = parseHeader(start)
       const { slot, content } = findKeySlot(start)
@@ -149,8 +154,8 @@ function openSchedule({ kind, parameters, commitment }: Preamble, dek: Uint8Arra
 }
 
 /** Puts the file's name into an error of ours that was thrown where it is not known. */
-function nameFile(error: unknown, path: string): unknown {
-  if (!(error instanceof SealfileError) || error.path !== undefined) return error
+function nameFile(error: unknown, path: string | undefined): unknown {
+  if (!(error instanceof SealfileError) || error.path !== undefined || path === undefined) return error
   error.message = `${error.message}, file '${path}'`
   return Object.assign(error, { path })
 }

@@ -16,7 +16,7 @@ export interface DiskCalls {
   ftruncate(fd: number, size: number): void
   fstat(fd: number): Stats
   fstatBig(fd: number): BigIntStats
-  fchmod(fd: number, mode: number): void
+  fchmod(fd: number, mode: number | string): void
   fchown(fd: number, uid: number, gid: number): void
   futimes(fd: number, atime: FileTime, mtime: FileTime): void
   symlink(target: string, path: string): void
@@ -70,7 +70,7 @@ export const io = {
   ftruncate: (fd: number, size: number) => request('ftruncate', fd, size),
   fstat: (fd: number) => request('fstat', fd),
   fstatBig: (fd: number) => request('fstatBig', fd),
-  fchmod: (fd: number, mode: number) => request('fchmod', fd, mode),
+  fchmod: (fd: number, mode: number | string) => request('fchmod', fd, mode),
   fchown: (fd: number, uid: number, gid: number) => request('fchown', fd, uid, gid),
   futimes: (fd: number, atime: FileTime, mtime: FileTime) => request('futimes', fd, atime, mtime),
   readlink: (path: PathLike) => request('readlink', path),

@@ -1,0 +1,112 @@
+import type { EventEmitter } from 'node:events'
+import { createReadStream, createWriteStream, type ReadStream, type WriteStream } from 'node:fs'
+import { createInterface, type Interface } from 'node:readline'
+
+/** What streams need of a handle. */
+export interface StreamableHandle {
+  readonly fd: number
+  read(buffer: Uint8Array, offset: number, length: number, position: number | null): Promise<{ readonly bytesRead: number }>
+  write(buffer: Uint8Array, offset: number, length: number, position: number | null): Promise<{ readonly bytesWritten: number }>
+  writev(buffers: readonly Uint8Array[], position: number | null): Promise<{ readonly bytesWritten: number }>
+  sync(): Promise<void>
+  commit(): Promise<void>
+  on(event: 'close', listener: () => void): unknown
+  off(event: 'close', listener: () => void): unknown
+  close(): Promise<void>
+}
+
+/** Keeps a handle open that was asked to close. */
+export interface Hold {
+  retain(): void
+  /** Once for each {@link Hold.retain}. */
+  release(): void
+}
+
+/** The options of `createReadStream`, as those of Node's FileHandle. */
+export interface ReadStreamOptions {
+  readonly encoding?: BufferEncoding | null | undefined
+  /** Close the handle when the stream ends. @defaultValue true */
+  readonly autoClose?: boolean | undefined
+  /** @defaultValue true */
+  readonly emitClose?: boolean | undefined
+  /** First byte of the plaintext to read. @defaultValue where the last read ended */
+  readonly start?: number | undefined
+  /** Last byte to read, included. @defaultValue Infinity */
+  readonly end?: number | undefined
+  /** Bytes that are read at once. @defaultValue 65536 */
+  readonly highWaterMark?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The options of `createWriteStream`, as those of Node's FileHandle. */
+export interface WriteStreamOptions {
+  readonly encoding?: BufferEncoding | null | undefined
+  /** Close the handle when the stream has finished. @defaultValue true */
+  readonly autoClose?: boolean | undefined
+  /** @defaultValue true */
+  readonly emitClose?: boolean | undefined
+  /** Where to write, in bytes of the plaintext. @defaultValue where the last write ended */
+  readonly start?: number | undefined
+  /** Bytes that wait before `write` asks for a pause. @defaultValue 16384 */
+  readonly highWaterMark?: number | undefined
+  /** Wait for the disk before the handle is closed. @defaultValue false */
+  readonly flush?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+type Done = (error: unknown) => void
+type DoneWith = (error: unknown, value?: number) => void
+
+/** The calls of node:fs that its streams make, by way of a handle: so the streams are Node's own. */
+function streamCalls(handle: StreamableHandle, hold: Hold) {
+  return {
+    read(_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | undefined, done: DoneWith): void {
+      handle.read(buffer, offset, length, position ?? null).then(({ bytesRead }) => done(null, bytesRead), done)
+    },
+    write(_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | undefined, done: DoneWith): void {
+      handle.write(buffer, offset, length, position ?? null).then(({ bytesWritten }) => done(null, bytesWritten), done)
+    },
+    writev(_fd: number, buffers: readonly Uint8Array[], position: number | undefined, done: DoneWith): void {
+      handle.writev(buffers, position ?? null).then(({ bytesWritten }) => done(null, bytesWritten), done)
+    },
+    fsync(_fd: number, done: Done): void {
+      handle.sync().then(() => done(null), done)
+    },
+    close(_fd: number, done: Done): void {
+      hold.release()
+      handle.close().then(() => done(null), done)
+    },
+  }
+}
+
+/** @returns Node's own ReadStream, on the plaintext of `handle`. */
+export function openReadStream(handle: StreamableHandle, hold: Hold, options: ReadStreamOptions | undefined): ReadStream {
+  const settings = { ...options, fd: handle.fd, fs: streamCalls(handle, hold) }
+  const stream = createReadStream('', settings as Parameters<typeof createReadStream>[1])
+  attach(stream, handle, hold)
+  return stream
+}
+
+/** @returns Node's own WriteStream, on the plaintext of `handle`. What it has written is committed when it has finished. */
+export function openWriteStream(handle: StreamableHandle, hold: Hold, options: WriteStreamOptions | undefined): WriteStream {
+  const settings = { ...options, fd: handle.fd, fs: streamCalls(handle, hold) }
+  const stream = createWriteStream('', settings as Parameters<typeof createWriteStream>[1])
+  stream._final = (done) => {
+    handle.commit().then(() => done(), done)
+  }
+  attach(stream, handle, hold)
+  return stream
+}
+
+/** The handle stays open for as long as the stream does, and the stream ends when the handle is closed. */
+function attach(stream: EventEmitter & { close(): void }, handle: StreamableHandle, hold: Hold): void {
+  const end = (): void => stream.close()
+  hold.retain()
+  handle.on('close', end)
+  stream.once('close', () => handle.off('close', end))
+}
+
+/** Lines of text, as those of Node's FileHandle. */
+export function openLines(handle: StreamableHandle, hold: Hold, options: ReadStreamOptions | undefined): Interface {
+  return createInterface({ input: openReadStream(handle, hold, options), crlfDelay: Infinity })
+}
