@@ -230,6 +230,16 @@ export class EncryptedFileSync implements Disposable {
     }
   }
 
+  /**
+   * Closes a handle that was opened with `atomic`, and leaves the file as it was.
+   *
+   * @throws Error `ERR_INVALID_STATE` if it was opened without: what was written is in the file.
+   */
+  discard(): void {
+    runSync(nodeDisk, this.#session.discard())
+    this.#timer?.stop()
+  }
+
   [Symbol.dispose](): void {
     this.close()
   }

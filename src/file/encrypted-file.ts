@@ -35,9 +35,10 @@ import { nodeDisk } from './io/node-disk.js'
 import { AsyncRunner, runSync } from './io/runners.js'
 import type { FileTime, PathLike } from './io/steps.js'
 import { checkAborted } from './io/system-errors.js'
-import { resolveOpenOptions, type OpenOptions } from './options.js'
+import { resolveOpenOptions, type OpenOptions, type ResolvedOptions } from './options.js'
 import { Session, type Whence } from './session.js'
 import { openWebStream, type WebStreamOptions } from './web-stream.js'
+import { checkWholeFileOptions, readWhole, writeWhole, type WholeFileOptions, type WholeFileRequest } from './whole-file.js'
 
 /** What `read` returns. */
 export interface ReadResult<T> {
@@ -133,15 +134,90 @@ export class EncryptedFile extends EventEmitter<{ close: [] }> implements AsyncD
    */
   static async open(path: PathLike, flags: string | number | undefined, options: OpenOptions): Promise<EncryptedFile> {
     const access = parseFlags(flags)
-    const resolved = resolveOpenOptions(options)
-    const runner = new AsyncRunner(nodeDisk)
-    const session = await runner.run(() => Session.open(path, access, resolved))
-    return new EncryptedFile(session, runner, access, resolved.commitInterval)
+    return EncryptedFile.#open(path, access, resolveOpenOptions(options))
   }
 
   /** {@link EncryptedFile.open} without waiting: the handle's methods return at once, too. */
   static openSync(path: PathLike, flags: string | number | undefined, options: OpenOptions): EncryptedFileSync {
     return EncryptedFileSync.open(path, flags, options)
+  }
+
+  /**
+   * Reads all of a file: one committed state of it, with the snapshot over all of it checked.
+   *
+   * @returns a Buffer, or a string where there is an encoding.
+   * @throws what {@link EncryptedFile.open} and {@link EncryptedFile.readFile} throw.
+   */
+  static readFile(path: PathLike, options: WholeFileOptions & { readonly encoding: BufferEncoding }): Promise<string>
+  static readFile(path: PathLike, options: WholeFileOptions & { readonly encoding?: null | undefined }): Promise<Buffer>
+  static readFile(path: PathLike, options: WholeFileOptions): Promise<Buffer | string>
+  static async readFile(path: PathLike, options: WholeFileOptions): Promise<Buffer | string> {
+    const request = checkWholeFileOptions(options, 'r')
+    checkReadFileOptions(options, request.access.binary)
+    const content = await new AsyncRunner(nodeDisk).run(() => readWhole(path, request))
+    return request.encoding === undefined ? content : content.toString(request.encoding)
+  }
+
+  /** {@link EncryptedFile.readFile} without waiting. */
+  static readFileSync(path: PathLike, options: WholeFileOptions & { readonly encoding: BufferEncoding }): string
+  static readFileSync(path: PathLike, options: WholeFileOptions & { readonly encoding?: null | undefined }): Buffer
+  static readFileSync(path: PathLike, options: WholeFileOptions): Buffer | string
+  static readFileSync(path: PathLike, options: WholeFileOptions): Buffer | string {
+    const request = checkWholeFileOptions(options, 'r')
+    checkReadFileOptions(options, request.access.binary)
+    const content = runSync(nodeDisk, readWhole(path, request))
+    return request.encoding === undefined ? content : content.toString(request.encoding)
+  }
+
+  /**
+   * Writes a whole file, in the place of what was there: at every moment, also after a crash or a failure on the way, the old content
+   * or the new is there. Returns when the disk has it.
+   *
+   * @param data - Text, bytes, or an iterable, async iterable or stream of either.
+   * @throws what {@link EncryptedFile.open} throws, and system errors; the old file is as it was then.
+   */
+  static async writeFile(path: PathLike, data: Content | Pieces, options: WholeFileOptions): Promise<void> {
+    const request = checkWholeFileOptions(options, 'w')
+    if (isIterable(data)) return EncryptedFile.#writePieces(path, data, request)
+    const content = checkContent(data, request.encoding, request.access.binary)
+    return new AsyncRunner(nodeDisk).run(() => writeWhole(path, content, request))
+  }
+
+  /** {@link EncryptedFile.writeFile} without waiting, for text and bytes. */
+  static writeFileSync(path: PathLike, data: Content, options: WholeFileOptions): void {
+    const request = checkWholeFileOptions(options, 'w')
+    runSync(nodeDisk, writeWhole(path, checkContent(data, request.encoding, request.access.binary), request))
+  }
+
+  /** Writes at the end of a file, which is made where there is none. */
+  static appendFile(path: PathLike, data: Content | Pieces, options: WholeFileOptions): Promise<void> {
+    return EncryptedFile.writeFile(path, data, { ...options, flag: (options as WholeFileOptions | undefined)?.flag ?? 'a' })
+  }
+
+  /** {@link EncryptedFile.appendFile} without waiting, for text and bytes. */
+  static appendFileSync(path: PathLike, data: Content, options: WholeFileOptions): void {
+    EncryptedFile.writeFileSync(path, data, { ...options, flag: (options as WholeFileOptions | undefined)?.flag ?? 'a' })
+  }
+
+  static async #open(path: PathLike, access: Access, options: ResolvedOptions): Promise<EncryptedFile> {
+    const runner = new AsyncRunner(nodeDisk)
+    const session = await runner.run(() => Session.open(path, access, options))
+    return new EncryptedFile(session, runner, access, options.commitInterval)
+  }
+
+  static async #writePieces(path: PathLike, data: Pieces, request: WholeFileRequest): Promise<void> {
+    const { access, options, encoding, signal, flush } = request
+    checkAborted(signal)
+    const file = await EncryptedFile.#open(path, access, options)
+    try {
+      await file.writeFile(data, { encoding, signal })
+      checkAborted(signal)
+      if (flush) await file.sync()
+    } catch (error) {
+      await (options.atomic ? file.discard() : file.close())
+      throw error
+    }
+    await file.close()
   }
 
   /** The file descriptor of the encrypted file; -1 after `close`. What is read through it is ciphertext. */
@@ -393,6 +469,17 @@ export class EncryptedFile extends EventEmitter<{ close: [] }> implements AsyncD
     this.#release()
     this.emit('close')
     return this.#closing
+  }
+
+  /**
+   * Closes a handle that was opened with `atomic`, and leaves the file as it was.
+   *
+   * @throws Error `ERR_INVALID_STATE` if it was opened without: what was written is in the file.
+   */
+  async discard(): Promise<void> {
+    await this.#runner.run(() => this.#session.discard())
+    this.#timer?.stop()
+    await this.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

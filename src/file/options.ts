@@ -49,6 +49,13 @@ export interface OpenOptions {
    */
   readonly lockTimeout?: number | undefined
   /**
+   * Write a new file beside the old one, and put it in its place when the handle is closed: until then, and if that fails or never
+   * happens, the old one stays as it is. Only where what was there is dropped, as with `w`.
+   *
+   * @defaultValue false
+   */
+  readonly atomic?: boolean | undefined
+  /**
    * Open a damaged file at its newest state that is whole, which may be older than its last commit. Reads the whole file.
    *
    * @defaultValue false
@@ -74,6 +81,7 @@ export interface ResolvedOptions {
   readonly lockTimeout: number
   readonly recover: boolean
   readonly mode: number
+  readonly atomic: boolean
 }
 
 const TIMER_MAX = 2 ** 31 - 1
@@ -93,6 +101,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
     commitInterval = 200,
     lockTimeout = 0,
     recover = false,
+    atomic = false,
     mode = 0o666,
   } = options
   if (!isObject(keyManager) || typeof keyManager.wrapFileKey !== 'function' || typeof keyManager.unwrapFileKey !== 'function') {
@@ -109,6 +118,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
   checkInteger('options.commitInterval', commitInterval, 1, TIMER_MAX)
   checkInteger('options.lockTimeout', lockTimeout, 0, TIMER_MAX)
   if (typeof recover !== 'boolean') throw invalidArgType('options.recover', 'of type boolean', recover)
+  if (typeof atomic !== 'boolean') throw invalidArgType('options.atomic', 'of type boolean', atomic)
   return {
     keySource: keyManager,
     purpose,
@@ -119,6 +129,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
     commitInterval,
     lockTimeout,
     recover,
+    atomic,
     mode: parseMode(mode),
   }
 }

@@ -1,13 +1,15 @@
 import type { BigIntStats, Stats } from 'node:fs'
-import { outOfRange } from '../argument-errors.js'
+import { invalidState, outOfRange } from '../argument-errors.js'
 import { LockedError } from '../errors.js'
 import type { Editor } from './engine/editor.js'
 import { releaseLock, type Lock } from './engine/lock.js'
 import type { Access } from './flags.js'
-import { io, type FileTime, type PathLike, type Steps } from './io/steps.js'
+import { io, undoOnError, type FileTime, type PathLike, type Steps } from './io/steps.js'
 import { checkAborted, fileClosed, systemError } from './io/system-errors.js'
-import { closeAndUnlock, openFile, type OpenFile } from './open-file.js'
+import { closeAndUnlock } from './locked-file.js'
+import { openFile, type OpenFile } from './open-file.js'
 import type { ResolvedOptions } from './options.js'
+import { publishSuccessor, type SuccessorFile } from './successor-file.js'
 import { findLine } from './text.js'
 
 /** What a position is counted from. */
@@ -223,13 +225,15 @@ export class Session {
   }
 
   /**
-   * Commits, marks the file as closed and lets go of its lock, but leaves the handle open: the process is about to exit.
+   * Commits, marks the file as closed and lets go of its lock, but leaves the handle open: the process is about to exit. A file that
+   * was to take another's place does not: nobody has said that it is complete.
    *
    * @param keepsLock - Calls still go on, and end after this: nobody else may write before the process is gone.
    */
   *finish(keepsLock: boolean): Steps<void> {
     if (!this.#isOpen) return
-    yield* this.#closeContent()
+    const { successor } = this.#file
+    yield* successor === undefined ? this.#closeContent() : io.unlink(successor.temporary)
     if (this.#lock !== undefined && !keepsLock) yield* releaseLock(this.#lock)
     this.#lock = undefined
   }
@@ -238,14 +242,55 @@ export class Session {
   *close(): Steps<void> {
     if (!this.#isOpen) return
     this.#isOpen = false
+    const { successor } = this.#file
+    if (successor !== undefined) {
+      yield* this.#closeSuccessor(successor)
+      return
+    }
     try {
       yield* this.#closeContent()
     } finally {
-      const { editor, content, container } = this.#file
-      yield* editor?.abandon() ?? content.forget()
-      container.dispose()
+      yield* this.#forget()
       yield* closeAndUnlock(this.#file.fd, this.#lock)
     }
+  }
+
+  /**
+   * Closes a file that was to take another's place, and leaves that one as it is.
+   *
+   * @throws Error `ERR_INVALID_STATE` if the file was not opened for that.
+   */
+  *discard(): Steps<void> {
+    if (!this.#isOpen) return
+    const { successor, fd } = this.#file
+    if (successor === undefined) throw invalidState('The file was not opened with the option atomic, and what was written is in it')
+    this.#isOpen = false
+    try {
+      yield* this.#forget()
+      yield* io.close(fd)
+      yield* io.unlink(successor.temporary)
+    } finally {
+      yield* releaseLock(this.#lock!)
+    }
+  }
+
+  *#closeSuccessor(successor: SuccessorFile): Steps<void> {
+    try {
+      yield* undoOnError(this.#completeSuccessor(successor), () => io.unlink(successor.temporary))
+    } finally {
+      yield* releaseLock(this.#lock!)
+    }
+  }
+
+  *#completeSuccessor(successor: SuccessorFile): Steps<void> {
+    try {
+      yield* this.#closeContent()
+      yield* io.fdatasync(successor.fd)
+    } finally {
+      yield* this.#forget()
+      yield* io.close(successor.fd)
+    }
+    yield* publishSuccessor(successor)
   }
 
   *#closeContent(): Steps<void> {
@@ -256,6 +301,13 @@ export class Session {
     }
     yield* editor.close()
     if (this.#times !== undefined) yield* io.futimes(fd, this.#times.atime, this.#times.mtime)
+  }
+
+  /** Waits for what is under way, and forgets keys and content. */
+  *#forget(): Steps<void> {
+    const { editor, content, container } = this.#file
+    yield* editor?.abandon() ?? content.forget()
+    container.dispose()
   }
 
   /** Reads from the cursor to the end, wherever that comes to be meanwhile. */

@@ -13,6 +13,7 @@ export interface DiskCalls {
   read(fd: number, buffer: Uint8Array, offset: number, length: number, position: number): number
   writev(fd: number, buffers: readonly Uint8Array[], position: number): number
   fdatasync(fd: number): void
+  fsync(fd: number): void
   ftruncate(fd: number, size: number): void
   fstat(fd: number): Stats
   fstatBig(fd: number): BigIntStats
@@ -22,6 +23,8 @@ export interface DiskCalls {
   symlink(target: string, path: string): void
   readlink(path: PathLike): string
   unlink(path: PathLike): void
+  rename(from: PathLike, to: PathLike): void
+  stat(path: PathLike): Stats
   realpath(path: PathLike): string
   /** No I/O: lets `milliseconds` pass. */
   sleep(milliseconds: number): void
@@ -67,6 +70,7 @@ export const io = {
   open: (path: PathLike, flags: number, mode: number) => request('open', path, flags, mode),
   close: (fd: number) => request('close', fd),
   fdatasync: (fd: number) => request('fdatasync', fd),
+  fsync: (fd: number) => request('fsync', fd),
   ftruncate: (fd: number, size: number) => request('ftruncate', fd, size),
   fstat: (fd: number) => request('fstat', fd),
   fstatBig: (fd: number) => request('fstatBig', fd),
@@ -75,6 +79,8 @@ export const io = {
   futimes: (fd: number, atime: FileTime, mtime: FileTime) => request('futimes', fd, atime, mtime),
   readlink: (path: PathLike) => request('readlink', path),
   unlink: (path: PathLike) => request('unlink', path),
+  rename: (from: PathLike, to: PathLike) => request('rename', from, to),
+  stat: (path: PathLike) => request('stat', path),
   realpath: (path: PathLike) => request('realpath', path),
   sleep: (milliseconds: number) => request('sleep', milliseconds),
 }
@@ -135,4 +141,18 @@ export function withoutFirst(buffers: readonly Uint8Array[], count: number): rea
   const rest = buffers.slice(index)
   if (count > 0) rest[0] = rest[0]!.subarray(count)
   return rest
+}
+
+/** Runs `use`; where it fails, undoes what came before it, and then the error goes on. */
+export function* undoOnError<T>(use: Steps<T>, undo: () => Steps<void> | void): Steps<T> {
+  try {
+    return yield* use
+  } catch (error) {
+    try {
+      yield* undo() ?? []
+    } catch {
+      // What went wrong first is what the caller must know.
+    }
+    throw error
+  }
 }

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import { constants, type Stats } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { randomNonce } from '../bytes/random.js'
+import { moveIntoPlace } from './io/move-file.js'
+import { io, undoOnError, type PathLike, type Steps } from './io/steps.js'
+
+/** A new file that is being written beside the one whose place it will take. */
+export interface SuccessorFile {
+  readonly fd: number
+  /** Where it is now. */
+  readonly temporary: string
+  /** Where it will be. */
+  readonly target: string
+}
+
+const SUFFIX = '.sealfile-tmp'
+const NAME_MAX = 255
+
+/** A name beside `target` that nobody else uses. */
+function temporaryPath(target: string): string {
+  const name = basename(target)
+  const unique = `.${Buffer.from(randomNonce(8)).toString('hex')}${SUFFIX}`
+  const isLong = Buffer.byteLength(name) + unique.length + 1 > NAME_MAX
+  const short = isLong ? createHash('sha256').update(name).digest('hex') : name
+  return join(dirname(target), `.${short}${unique}`)
+}
+
+/** @returns what the system says of a file; undefined where there is none. */
+export function* statIfThere(path: PathLike): Steps<Stats | undefined> {
+  try {
+    return yield* io.stat(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/**
+ * Makes a new, empty file, with owner and permissions of the one that it will replace.
+ *
+ * @param target - No symbolic link: its place is taken.
+ * @param predecessor - What the system says of the file that is there.
+ * @param mode - Permission bits where there is none.
+ */
+export function* createSuccessor(target: string, predecessor: Stats | undefined, mode: number): Steps<SuccessorFile> {
+  const temporary = temporaryPath(target)
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
+  const fd = yield* io.open(temporary, flags, predecessor === undefined ? mode : 0o600)
+  const successor = { fd, temporary, target }
+  if (predecessor === undefined) return successor
+  return yield* undoOnError(takeAfter(), function* () {
+    yield* io.close(fd)
+    yield* io.unlink(temporary)
+  })
+
+  function* takeAfter(): Steps<SuccessorFile> {
+    const own = yield* io.fstat(fd)
+    if (own.uid !== predecessor!.uid || own.gid !== predecessor!.gid) {
+      try {
+        yield* io.fchown(fd, predecessor!.uid, predecessor!.gid)
+      } catch (error) {
+        // Only a privileged process may give files away.
+        if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
+      }
+    }
+    yield* io.fchmod(fd, predecessor!.mode & 0o7777)
+    return successor
+  }
+}
+
+/** Puts a successor, whose content is on the disk and which is closed, into its place. */
+export function publishSuccessor({ temporary, target }: SuccessorFile): Steps<void> {
+  return moveIntoPlace(temporary, target, dirname(target))
+}
