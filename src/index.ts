@@ -1,15 +1,13 @@
 export * from './errors.js'
-export {
-  EncryptedFile,
-  type ReadResult,
-  type ReadVectorResult,
-  type WriteResult,
-  type WriteVectorResult,
-} from './file/encrypted-file.js'
+export { EncryptedFile } from './file/encrypted-file.js'
+export type { EncryptedHandle, ReadResult, ReadVectorResult, WriteResult, WriteVectorResult } from './file/encrypted-handle.js'
+export { ciphertextRange, type ByteRange, type FileInfo, type FileInspection, type PendingSegment } from './file/file-info.js'
+export type { BadSegment, Control, Progress, StateReport } from './file/engine/verifier.js'
+export type { SalvageReport, Stretch } from './file/salvage.js'
 export type { EncryptedFileSync } from './file/encrypted-file-sync.js'
 export type { ContentOptions, LineOptions, Position, ReadOptions, WriteOptions } from './file/data-arguments.js'
 export type { ReadStreamOptions, WriteStreamOptions } from './file/handle-streams.js'
-export type { Whence } from './file/session.js'
+export type { VerifyReport, Whence } from './file/session.js'
 export type { WebStreamOptions } from './file/web-stream.js'
 export type { WholeFileOptions } from './file/whole-file.js'
 export type { FileKeyRequest, KeySource, WrappedFileKey } from './file/key-source.js'

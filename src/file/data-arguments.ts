@@ -1,4 +1,5 @@
 import { invalidArgType, invalidArgValue, outOfRange, WITHHELD } from '../argument-errors.js'
+import type { Control } from './engine/verifier.js'
 import { checkInteger } from './options.js'
 import type { Whence } from './session.js'
 
@@ -178,6 +179,23 @@ function binaryEncoding(encoding: unknown): TypeError {
   return invalidArgValue('options.encoding', encoding, 'must not be set on a binary handle')
 }
 
+/** Checks what a long call takes. */
+export function checkControl(control: Control): Control {
+  if (typeof (control as unknown) !== 'object' || (control as unknown) === null)
+    throw invalidArgType('options', 'of type object', control)
+  const { signal, onProgress } = control
+  checkSignal(signal)
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw invalidArgType('options.onProgress', 'of type function', onProgress)
+  }
+  return { signal, onProgress }
+}
+
+function checkSignal(signal: unknown): asserts signal is AbortSignal | undefined {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
+}
+
 /** What `readFile` and `writeFile` take besides the data. */
 export interface ContentOptions {
   readonly encoding?: BufferEncoding | null | undefined
@@ -191,8 +209,7 @@ export function checkContentOptions(options: unknown): { encoding: BufferEncodin
   if (typeof options === 'string') return { encoding: checkEncoding(options), signal: undefined }
   if (typeof options !== 'object') throw invalidArgType('options', 'of type string or an instance of Object', options)
   const { encoding, signal } = options as ContentOptions
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
+  checkSignal(signal)
   return { encoding: checkEncoding(encoding), signal }
 }
 

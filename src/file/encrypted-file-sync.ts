@@ -3,6 +3,7 @@ import { CommitTimer } from './commit-timer.js'
 import {
   checkContent,
   checkContentOptions,
+  checkControl,
   checkLength,
   checkReadArguments,
   checkReadFileOptions,
@@ -16,12 +17,14 @@ import {
   type ReadOptions,
   type WriteOptions,
 } from './data-arguments.js'
+import type { Control } from './engine/verifier.js'
+import type { FileInfo } from './file-info.js'
 import { parseFlags, type Access } from './flags.js'
 import type { FileTime, PathLike, Steps } from './io/steps.js'
 import { nodeDisk } from './io/node-disk.js'
 import { resolveOpenOptions, type OpenOptions } from './options.js'
 import { runSync } from './io/runners.js'
-import { Session, type Whence } from './session.js'
+import { Session, type VerifyReport, type Whence } from './session.js'
 
 /**
  * An encrypted file, open, whose methods return when the work is done: the synchronous twin of EncryptedFile. Results are those of
@@ -186,6 +189,16 @@ export class EncryptedFileSync implements Disposable {
   stat(options?: { readonly bigint?: boolean | undefined } | null): Stats | BigIntStats
   stat(options?: { readonly bigint?: boolean | undefined } | null): Stats | BigIntStats {
     return options?.bigint ? this.#run(this.#session.statBig()) : this.#run(this.#session.stat())
+  }
+
+  /** What the file is, and how it lies on disk. */
+  info(): FileInfo {
+    return this.#run(this.#session.info())
+  }
+
+  /** Reads all of the file, after a commit, and checks every segment and the snapshot over all: see EncryptedFile.verify. */
+  verify(control: Omit<Control, 'signal'> = {}): VerifyReport {
+    return this.#run(this.#session.verify(checkControl(control)))
   }
 
   /** Sets the permission bits. @param mode - A number, or an octal string. */

@@ -46,7 +46,8 @@ export function* openFile(path: PathLike, access: Access, options: ResolvedOptio
   return (yield* openSuccessor(path, access, options)) ?? (yield* openForWriting(path, access, options))
 }
 
-function nameOf(path: PathLike): string {
+/** @returns the path as text, for messages. @throws TypeError for what is no path. */
+export function nameOf(path: PathLike): string {
   if (typeof path !== 'string' && !(path instanceof URL) && !Buffer.isBuffer(path)) {
     throw invalidArgType('path', 'of type string or an instance of Buffer or URL', path)
   }
@@ -68,11 +69,12 @@ function* readFile(fd: number, name: string, options: ResolvedOptions): Steps<Op
       return { container: file, fd, content: yield* StreamReader.open(file, reader, size), fellBack: false }
     }
     const content = yield* CommittedReader.open(file, fd, reader, start, size, options.recover)
-    return { container: file, fd, content, fellBack: content.found.fellBack }
+    return { container: file, fd, content, fellBack: content.fellBack }
   }
 }
 
-interface OpenContainer {
+/** A file whose keys are known, and nothing else. */
+export interface OpenContainer {
   readonly file: ContainerFile
   /** What the file begins with. */
   readonly start: Uint8Array
@@ -80,7 +82,8 @@ interface OpenContainer {
   readonly size: number
 }
 
-function* openContainer(fd: number, name: string, options: ResolvedOptions): Steps<OpenContainer> {
+/** Looks at a file's header. @throws InvalidFileFormatError, InvalidKeyError, CorruptedFileError. */
+export function* openContainer(fd: number, name: string, options: ResolvedOptions): Steps<OpenContainer> {
   const buffer = Buffer.allocUnsafeSlow(START_SIZE)
   const start = buffer.subarray(0, yield* readFully(fd, buffer, 0))
   const size = start.length < START_SIZE ? start.length : (yield* io.fstat(fd)).size

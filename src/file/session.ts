@@ -3,6 +3,8 @@ import { invalidState, outOfRange } from '../argument-errors.js'
 import { LockedError } from '../errors.js'
 import type { Editor } from './engine/editor.js'
 import { releaseLock, type Lock } from './engine/lock.js'
+import { verifyState, type Control, type StateReport } from './engine/verifier.js'
+import { describeFile, type FileInfo } from './file-info.js'
 import type { Access } from './flags.js'
 import { io, undoOnError, type FileTime, type PathLike, type Steps } from './io/steps.js'
 import { checkAborted, fileClosed, systemError } from './io/system-errors.js'
@@ -11,6 +13,15 @@ import { openFile, type OpenFile } from './open-file.js'
 import type { ResolvedOptions } from './options.js'
 import { publishSuccessor, type SuccessorFile } from './successor-file.js'
 import { findLine } from './text.js'
+
+/** What `verify` found. */
+export interface VerifyReport extends StateReport {
+  /** Everything is as it was committed. */
+  readonly ok: boolean
+  /** Bytes of plaintext. */
+  readonly size: number
+  readonly segments: number
+}
 
 /** What a position is counted from. */
 export type Whence = 'start' | 'current' | 'end'
@@ -113,9 +124,7 @@ export class Session {
       const bytes = yield* this.#readPieces(signal)
       if (!content.takeMixed()) return bytes
     }
-    throw new LockedError('the file was changed each time while it was read: try again when its writer has less to do', {
-      path: this.#file.container.path,
-    })
+    throw this.#changedWhileRead()
   }
 
   /** @returns the next line without its end, as UTF-8; undefined at the end of the file. */
@@ -204,6 +213,35 @@ export class Session {
     const stats = yield* io.fstatBig(yield* this.#checkStat())
     stats.size = BigInt(this.#file.content.length)
     return stats
+  }
+
+  /** What the file is, and how it lies on disk. */
+  *info(): Steps<FileInfo> {
+    this.checkOpen('fstat')
+    const { container, content, fd } = this.#file
+    yield* content.refresh()
+    const { size } = yield* io.fstat(fd)
+    return describeFile(container, content.state, content.length, size)
+  }
+
+  /**
+   * Commits, then reads all of the file and checks every segment and the snapshot over all.
+   *
+   * @throws an AbortError if the signal says so; LockedError if a writer changed the file each time while it was read.
+   */
+  *verify(control: Control): Steps<VerifyReport> {
+    this.checkOpen('read')
+    const { container, content, fd } = this.#file
+    yield* this.commit()
+    for (let tries = 1; tries <= READ_TRIES; tries++) {
+      yield* content.refresh()
+      const state = content.state!
+      const { bad, snapshot } = yield* verifyState(container, fd, state, control)
+      const ok = bad.length === 0 && snapshot !== 'differs'
+      if (!ok) yield* content.refresh()
+      if (ok || content.state === state) return { ok, size: state.length, segments: state.count, bad, snapshot }
+    }
+    throw this.#changedWhileRead()
   }
 
   *chmod(mode: number | string): Steps<void> {
@@ -347,6 +385,11 @@ export class Session {
     this.checkOpen('fstat')
     yield* this.#file.content.refresh()
     return this.#file.fd
+  }
+
+  #changedWhileRead(): LockedError {
+    const message = 'the file was changed each time while it was read: try again when its writer has less to do'
+    return new LockedError(message, { path: this.#file.container.path })
   }
 
   #checkReadable(): void {

@@ -71,9 +71,13 @@ export class CommittedReader implements Content {
     return this.#found.state.length
   }
 
-  /** What is known of the state that is read. */
-  get found(): FoundState {
-    return this.#found
+  get state(): CommittedState {
+    return this.#found.state
+  }
+
+  /** A newer commit was passed over. */
+  get fellBack(): boolean {
+    return this.#found.fellBack
   }
 
   *read(target: Uint8Array, position: number): Steps<number> {
@@ -99,19 +103,15 @@ export class CommittedReader implements Content {
     return this.#reader.forget()
   }
 
-  get #state(): CommittedState {
-    return this.#found.state
-  }
-
   *#plaintextOf(index: number, last: number): Steps<Uint8Array> {
     for (let tries = 1; ; tries++) {
       try {
-        const { plaintext, tag } = yield* this.#reader.load(this.#state, index, last)
-        if (this.#through.note(index, tag)) this.#throughBegan = this.#state.record.sequence
+        const { plaintext, tag } = yield* this.#reader.load(this.state, index, last)
+        if (this.#through.note(index, tag)) this.#throughBegan = this.state.record.sequence
         return plaintext
       } catch (error) {
         if (!(error instanceof CorruptedFileError) || tries === TRIES || !(yield* this.#advance())) throw error
-        if (index >= this.#state.count) return NO_BYTES
+        if (index >= this.state.count) return NO_BYTES
       }
     }
   }
@@ -123,7 +123,7 @@ export class CommittedReader implements Content {
     if (equalBytes(recordsOf(header), recordsOf(this.#header))) return false
     const { size } = yield* io.fstat(this.#fd)
     const sighting = yield* findBesideWriter(this.#file, this.#fd, header, size, false)
-    const before = this.#state.record.sequence
+    const before = this.state.record.sequence
     const { sequence } = sighting.found.state.record
     if (sequence < before) throw this.#file.damaged('an older version of the file was put back since it was opened')
     this.#header = sighting.header
@@ -135,7 +135,7 @@ export class CommittedReader implements Content {
 
   /** Checks the snapshot where the last segment was read and all others before it. */
   *#checkThrough(): Steps<void> {
-    const { record, count } = this.#state
+    const { record, count } = this.state
     if (this.#through.count !== count) return
     const key = this.#file.schedule.snapshotKey!
     const accumulator = key.open(count + 1, record.snapshot)

@@ -16,6 +16,11 @@ export interface CommittedState extends ReadableState {
   readonly end: number
 }
 
+/** Tells whether a state is that of a commit: that of a stream is not. */
+export function isCommitted(state: ReadableState): state is CommittedState {
+  return 'record' in state
+}
+
 /** What an opener found out about an editable file. */
 export interface FoundState {
   readonly state: CommittedState
@@ -63,6 +68,27 @@ export class StateFinder {
       return { state, slot: slots.indexOf(record), slots, durableSequence, fellBack: record !== valid[0] }
     }
     throw this.#file.damaged('no commit of the file is whole')
+  }
+
+  /**
+   * Finds the newest commit, whole or not, for whoever wants to save what is left of a damaged file.
+   *
+   * @param header - The file's first 1,280 bytes.
+   * @returns undefined where no record authenticates. Without its redo list, segments may be found in older versions.
+   */
+  *findNewest(header: Uint8Array): Steps<ReadableState | undefined> {
+    const [record] = this.#parseRecords(header)
+      .filter((record) => record !== undefined)
+      .sort((a, b) => b.sequence - a.sequence)
+    const { geometry } = this.#file
+    if (record === undefined || record.plaintextLength > longestPlaintext(geometry)) return undefined
+    const state = { record, length: record.plaintextLength, count: segmentCount(geometry, record.plaintextLength) }
+    try {
+      return { ...state, redo: record.applied ? NO_REDO : yield* this.#loadList(record) }
+    } catch (error) {
+      if (!(error instanceof CorruptedFileError)) throw error
+      return { ...state, redo: NO_REDO }
+    }
   }
 
   #parseRecords(header: Uint8Array): (CommitRecord | undefined)[] {
@@ -153,13 +179,22 @@ export class StateFinder {
 
   /** Checks the segments that a commit which is not known to be on disk added at their places. */
   *#checkGrowth(state: CommittedState): Steps<void> {
-    const reader = new SegmentReader(this.#file, this.#fd, new Uint8Array(0))
     const digest = new GrowthDigest()
-    for (let index = state.record.growthBegan; index < state.count; index++) {
-      if (!state.redo.has(index)) digest.add(index, (yield* reader.load(state, index)).tag)
+    const { redo, record } = state
+    yield* this.#readFrom(state, record.growthBegan, (index, tag) => {
+      if (!redo.has(index)) digest.add(index, tag)
+    })
+    if (!equalBytes(digest.digest(), record.growthDigest)) throw this.#file.damaged('a commit is not whole')
+  }
+
+  /** Decrypts the segments from `first` on. */
+  *#readFrom(state: CommittedState, first: number, use: (index: number, tag: Uint8Array) => void): Steps<void> {
+    const reader = new SegmentReader(this.#file, this.#fd, new Uint8Array(0))
+    try {
+      for (let index = first; index < state.count; index++) use(index, (yield* reader.load(state, index, state.count - 1)).tag)
+    } finally {
+      yield* reader.forget()
     }
-    yield* reader.forget()
-    if (!equalBytes(digest.digest(), state.record.growthDigest)) throw this.#file.damaged('a commit is not whole')
   }
 
   /** Checks the listed segments of a commit that is not known to be on disk. */
@@ -191,11 +226,7 @@ export class StateFinder {
   *#checkAll(state: CommittedState): Steps<void> {
     const snapshotKey = this.#file.schedule.snapshotKey!
     const accumulator = snapshotKey.contribution(state.count, state.record.finalTag)
-    const reader = new SegmentReader(this.#file, this.#fd, new Uint8Array(0))
-    for (let index = 0; index < state.count; index++) {
-      accumulate(accumulator, snapshotKey.contribution(index, (yield* reader.load(state, index)).tag))
-    }
-    yield* reader.forget()
+    yield* this.#readFrom(state, 0, (index, tag) => accumulate(accumulator, snapshotKey.contribution(index, tag)))
     if (!snapshotKey.verify(state.count + 1, accumulator, state.record.snapshot)) {
       throw this.#file.rolledBack()
     }

@@ -3,7 +3,14 @@ import { randomBytes, randomNonce } from '../../bytes/random.js'
 import { SecretBytes } from '../../bytes/secret.js'
 import { deriveRecordKey } from '../../container/commit-record.js'
 import { geometryOf, type Geometry } from '../../container/geometry.js'
-import { buildKeySlot, findKeySlot, KEY_SLOT_COUNT, keyCheckHeader, keySlotPosition } from '../../container/key-slots.js'
+import {
+  buildKeySlot,
+  findKeySlot,
+  KEY_SLOT_COUNT,
+  keyCheckHeader,
+  keySlotPosition,
+  type KeySlot,
+} from '../../container/key-slots.js'
 import {
   buildPreamble,
   checkUnused,
@@ -40,13 +47,22 @@ export class ContainerFile {
   readonly schedule: KeySchedule
   /** Of the commit records' MACs. A stream has none, and does not use it. */
   readonly recordKey: SecretBytes
+  /** The key slot that counts. */
+  readonly keySlot: KeySlot
   /** For messages; what comes through a pipe has none. */
   readonly path: string | undefined
 
-  private constructor(preamble: Preamble, schedule: KeySchedule, dek: Uint8Array, path: string | undefined) {
-    this.geometry = geometryOf(preamble.kind, preamble.parameters.segmentMax)
+  private constructor(
+    { kind, parameters }: Preamble,
+    schedule: KeySchedule,
+    keySlot: KeySlot,
+    dek: Uint8Array,
+    path: string | undefined,
+  ) {
+    this.geometry = geometryOf(kind, parameters.segmentMax)
     this.schedule = schedule
-    this.recordKey = new SecretBytes(deriveRecordKey(dek, preamble.parameters.salt))
+    this.recordKey = new SecretBytes(deriveRecordKey(dek, parameters.salt))
+    this.keySlot = keySlot
     this.path = path
   }
 
@@ -62,21 +78,19 @@ export class ContainerFile {
   ): { readonly file: ContainerFile; readonly keyHeader: Uint8Array } {
     const parameters = sealParameters(kind, aead, segmentSize, randomNonce(32))
     const dek = randomBytes(32)
+    const schedule = new KeySchedule(parameters, dek, globalAssociatedData(kind, parameters, purpose, context))
     try {
-      const schedule = new KeySchedule(parameters, dek, globalAssociatedData(kind, parameters, purpose, context))
       const preamble: Preamble = { kind, parameters, commitment: schedule.commitment }
       const bytes = buildPreamble(preamble)
       const sequence = 1
       const header = keyCheckHeader(bytes, 0, sequence)
-      const file = new ContainerFile(preamble, schedule, dek, path)
-      try {
-        const wrapped = keySource.wrapFileKey({ purpose, salt: parameters.salt, header }, dek)
-        const slot = buildKeySlot(bytes, 0, { sequence, ...wrapped })
-        return { file, keyHeader: concatBytes(bytes, slot, new Uint8Array(slot.length)) }
-      } catch (error) {
-        file.dispose()
-        throw error
-      }
+      const keySlot = { sequence, ...keySource.wrapFileKey({ purpose, salt: parameters.salt, header }, dek) }
+      const slot = buildKeySlot(bytes, 0, keySlot)
+      const file = new ContainerFile(preamble, schedule, keySlot, dek, path)
+      return { file, keyHeader: concatBytes(bytes, slot, new Uint8Array(slot.length)) }
+    } catch (error) {
+      schedule.dispose()
+      throw error
     } finally {
       dek.fill(0)
     }
@@ -96,7 +110,7 @@ export class ContainerFile {
       const request = { purpose: credentials.purpose, salt: preamble.parameters.salt, header }
       const dek = credentials.keySource.unwrapFileKey(request, content)
       try {
-        return new ContainerFile(preamble, openSchedule(preamble, dek, credentials), dek, path)
+        return new ContainerFile(preamble, openSchedule(preamble, dek, credentials), content, dek, path)
       } finally {
         dek.fill(0)
       }
@@ -154,7 +168,7 @@ function openSchedule({ kind, parameters, commitment }: Preamble, dek: Uint8Arra
 }
 
 /** Puts the file's name into an error of ours that was thrown where it is not known. */
-function nameFile(error: unknown, path: string | undefined): unknown {
+export function nameFile(error: unknown, path: string | undefined): unknown {
   if (!(error instanceof SealfileError) || error.path !== undefined || path === undefined) return error
   error.message = `${error.message}, file '${path}'`
   return Object.assign(error, { path })

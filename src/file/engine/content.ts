@@ -1,4 +1,5 @@
 import type { Steps } from '../io/steps.js'
+import type { ReadableState } from './segment-reader.js'
 
 /** The plaintext of an open file, as its handle reads it. */
 export interface Content {
@@ -22,6 +23,9 @@ export interface Content {
    * read is of several commits.
    */
   takeMixed(): boolean
+
+  /** The newest state that is in the file; undefined before the first commit of a new one. */
+  readonly state: ReadableState | undefined
 
   /** Forgets what was fetched. */
   forget(): Steps<void>

@@ -1,7 +1,7 @@
 import { longestPlaintext, segmentCount, segmentLength } from '../../container/geometry.js'
 import { LimitError } from '../../errors.js'
 import type { Steps } from '../io/steps.js'
-import type { FoundState } from './committed-state.js'
+import type { CommittedState, FoundState } from './committed-state.js'
 import { Committer } from './committer.js'
 import type { ContainerFile } from './container-file.js'
 import type { Content } from './content.js'
@@ -98,6 +98,10 @@ export class Editor implements Content {
 
   takeMixed(): boolean {
     return false
+  }
+
+  get state(): CommittedState | undefined {
+    return this.#committer.live
   }
 
   forget(): Steps<void> {
