@@ -7,6 +7,7 @@ export type SealfileErrorCode =
   | 'ERR_SEALFILE_WRONG_PURPOSE'
   | 'ERR_SEALFILE_CORRUPTED'
   | 'ERR_SEALFILE_TRUNCATED'
+  | 'ERR_SEALFILE_ROLLED_BACK'
   | 'ERR_SEALFILE_LOCKED'
   | 'ERR_SEALFILE_LIMIT'
   | 'ERR_SEALFILE_KEYRING'
@@ -75,6 +76,15 @@ export class CorruptedFileError extends DecryptionError<'ERR_SEALFILE_CORRUPTED'
   ) {
     super(code, message, details)
     if (details.segment !== undefined) this.segment = details.segment
+  }
+}
+
+/** The file is genuine, and older than one that was there before; or another file is in its place, or none. */
+export class RollbackError extends DecryptionError<'ERR_SEALFILE_ROLLED_BACK'> {
+  override readonly name = 'RollbackError'
+
+  constructor(message: string, details?: SealfileErrorDetails) {
+    super('ERR_SEALFILE_ROLLED_BACK', message, details)
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { equalBytes } from '../bytes/arrays.js'
 import { ByteReader, ByteWriter, u8 } from '../bytes/integers.js'
 import { computeHmac, deriveKey } from '../seal/kdf.js'
@@ -59,9 +60,9 @@ export function deriveRecordKey(dek: Uint8Array, salt: Uint8Array): Uint8Array {
   return deriveKey(HKDF_SHA256, 'sealfile/v1', 'record_key', [dek], [salt], 32)
 }
 
-/** @param slot - 0 to 2. The MAC covers it: a copy in another slot is invalid. @returns 256 bytes. */
-export function buildRecord(record: CommitRecord, slot: number, recordKey: Uint8Array): Uint8Array {
-  const writer = new ByteWriter(RECORD_SIZE)
+/** All of a record but its MAC, in the first bytes of as many as a record has. */
+function writeFields(record: CommitRecord): ByteWriter {
+  return new ByteWriter(RECORD_SIZE)
     .u64(record.sequence)
     .u64(record.durableSequence)
     .u64(record.plaintextLength)
@@ -77,6 +78,16 @@ export function buildRecord(record: CommitRecord, slot: number, recordKey: Uint8
     .put(record.finalTag)
     .put(record.snapshot)
     .u32(0)
+}
+
+/** What two records have in common only if they are of one commit. @returns SHA-256 over all but the MAC. */
+export function digestRecord(record: CommitRecord): Uint8Array {
+  return createHash('sha256').update(writeFields(record).bytes.subarray(0, RECORD_SIZE - MAC_SIZE)).digest()
+}
+
+/** @param slot - 0 to 2. The MAC covers it: a copy in another slot is invalid. @returns 256 bytes. */
+export function buildRecord(record: CommitRecord, slot: number, recordKey: Uint8Array): Uint8Array {
+  const writer = writeFields(record)
   return writer.put(computeHmac(HKDF_SHA256, recordKey, u8(slot), writer.bytes.subarray(0, RECORD_SIZE - MAC_SIZE))).bytes
 }
 

@@ -1,21 +1,23 @@
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalidArgType, invalidArgValue } from '../argument-errors.js'
+import type { CommitRecord } from '../container/commit-record.js'
 import { InvalidFileFormatError, LockedError } from '../errors.js'
 import { CommittedReader } from './engine/committed-reader.js'
 import { StateFinder } from './engine/committed-state.js'
 import { ContainerFile } from './engine/container-file.js'
 import type { Content } from './engine/content.js'
-import { Editor } from './engine/editor.js'
+import { Editor, type EditorOptions } from './engine/editor.js'
 import { acquireLock, lockPath, releaseLock, type Lock } from './engine/lock.js'
 import { SegmentReader } from './engine/segment-reader.js'
 import { StreamReader } from './engine/stream-reader.js'
 import type { Access } from './flags.js'
+import { FreshnessGuard } from './freshness.js'
 import { io, readFully, undoOnError, type PathLike, type Steps } from './io/steps.js'
 import { closeAndUnlock, isLink, openLocked } from './locked-file.js'
 import type { ResolvedOptions } from './options.js'
-import { createSuccessor, statIfThere, type SuccessorFile } from './successor-file.js'
+import { createSuccessor, discardSuccessor, statIfThere, type SuccessorFile } from './successor-file.js'
 
 /** Bytes that an opener reads at once: the header, and all of a small file. */
 const START_SIZE = 8_192
@@ -31,19 +33,15 @@ export interface OpenFile {
   readonly lock?: Lock
   /** It is not in its place yet, and takes that of another when it is closed. */
   readonly successor?: SuccessorFile
+  /** What is to be told once it has taken that place. */
+  readonly guard?: FreshnessGuard
   /** A newer commit was passed over, because a crash took part of it. */
   readonly fellBack: boolean
 }
 
 /** Opens a file as `access` asks. @throws system errors as they are, and ours naming the file. */
 export function* openFile(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile> {
-  const changes = access.write || access.create || access.truncate
-  if (!changes && !options.atomic) return yield* openForReading(path, access, options)
-  if (!options.atomic) return yield* openForWriting(path, access, options)
-  if (!access.truncate || access.exclusive) {
-    throw invalidArgValue('options.atomic', true, 'must not be set where the flags keep what was there')
-  }
-  return (yield* openSuccessor(path, access, options)) ?? (yield* openForWriting(path, access, options))
+  return yield* new Opener(path, access, options).open()
 }
 
 /** @returns the path as text, for messages. @throws TypeError for what is no path. */
@@ -52,25 +50,6 @@ export function nameOf(path: PathLike): string {
     throw invalidArgType('path', 'of type string or an instance of Buffer or URL', path)
   }
   return path instanceof URL ? fileURLToPath(path) : path.toString()
-}
-
-function* openForReading(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile> {
-  const fd = yield* io.open(path, constants.O_RDONLY | access.system, 0)
-  return yield* undoOnError(readFile(fd, nameOf(path), options), () => io.close(fd))
-}
-
-function* readFile(fd: number, name: string, options: ResolvedOptions): Steps<OpenFile> {
-  const { file, start, size } = yield* openContainer(fd, name, options)
-  return yield* undoOnError(find(), () => file.dispose())
-
-  function* find(): Steps<OpenFile> {
-    const reader = new SegmentReader(file, fd, start)
-    if (file.geometry.kind === 'stream') {
-      return { container: file, fd, content: yield* StreamReader.open(file, reader, size), fellBack: false }
-    }
-    const content = yield* CommittedReader.open(file, fd, reader, start, size, options.recover)
-    return { container: file, fd, content, fellBack: content.fellBack }
-  }
 }
 
 /** A file whose keys are known, and nothing else. */
@@ -90,91 +69,166 @@ export function* openContainer(fd: number, name: string, options: ResolvedOption
   return { file: ContainerFile.open(name, options, start), start, size }
 }
 
-function* openForWriting(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile> {
-  const name = nameOf(path)
-  const create = (): NewFile => ContainerFile.create('editable', name, options)
-  // A file that will be new in any case gets its keys while the system makes it; and if it cannot have any, nothing is dropped.
-  let prepared: Outcome<NewFile> = create
-  const prepare = (): void => {
-    if (access.truncate) prepared = doNow(create)
-  }
-  const opening = openLocked(path, name, access, options, prepare, () => void prepared())
-  const { fd, lock, size, isCreated } = yield* undoOnError(opening, () => {
-    if (prepared !== create) prepared().file.dispose()
-  })
-  try {
-    const isNew = size === 0 && (access.create || access.truncate)
-    const file = isNew ? newFile(fd, prepared(), options) : yield* editedFile(fd, name, size, options)
-    return { ...file, lock }
-  } catch (error) {
-    try {
-      if (isCreated) yield* io.unlink(path)
-    } finally {
-      yield* closeAndUnlock(fd, lock)
+class Opener {
+  readonly #path: PathLike
+  readonly #name: string
+  readonly #access: Access
+  readonly #options: ResolvedOptions
+  #guard: FreshnessGuard | undefined
+
+  constructor(path: PathLike, access: Access, options: ResolvedOptions) {
+    this.#path = path
+    this.#name = nameOf(path)
+    this.#access = access
+    this.#options = options
+    if (options.atomic && (!access.truncate || access.exclusive)) {
+      throw invalidArgValue('options.atomic', true, 'must not be set where the flags keep what was there')
     }
-    throw error
-  }
-}
-
-/**
- * Opens a new file that will take the place of the one at `path`, under that one's lock.
- *
- * @returns undefined where there is something else than a file, a device for example, whose place must not be taken.
- */
-function* openSuccessor(path: PathLike, access: Access, options: ResolvedOptions): Steps<OpenFile | undefined> {
-  const name = nameOf(path)
-  if (Buffer.isBuffer(path) && !Buffer.from(name).equals(path)) {
-    throw invalidArgValue('path', path, 'must be UTF-8 where a file is replaced')
-  }
-  const predecessor = yield* statIfThere(path)
-  if (predecessor?.isFile() === false) return undefined
-  // A link that leads nowhere: no file is there yet that could be lost.
-  if (predecessor === undefined && (yield* isLink(path))) return undefined
-  const created = ContainerFile.create('editable', name, options)
-  return yield* undoOnError(open(), () => created.file.dispose())
-
-  function* open(): Steps<OpenFile> {
-    const target = predecessor === undefined ? resolve(name) : yield* io.realpath(path)
-    const lock = yield* lockFor(target)
-    return yield* undoOnError(openUnder(lock, target), () => releaseLock(lock))
   }
 
-  function* lockFor(target: string): Steps<Lock> {
+  *open(): Steps<OpenFile> {
+    const { write, create, truncate } = this.#access
+    const { freshness, atomic } = this.#options
+    if (freshness !== undefined) this.#guard = yield* FreshnessGuard.create(freshness, resolve(this.#name))
+    if (!write && !create && !truncate) return yield* this.#openForReading()
+    return (atomic ? yield* this.#openSuccessor() : undefined) ?? (yield* this.#openForWriting())
+  }
+
+  *#openForReading(): Steps<OpenFile> {
+    const fd = yield* io.open(this.#path, constants.O_RDONLY | this.#access.system, 0)
+    return yield* undoOnError(this.#readFile(fd), () => io.close(fd))
+  }
+
+  *#readFile(fd: number): Steps<OpenFile> {
+    const { file, start, size } = yield* openContainer(fd, this.#name, this.#options)
+    return yield* undoOnError(this.#findContent(fd, file, start, size), () => file.dispose())
+  }
+
+  *#findContent(fd: number, file: ContainerFile, start: Uint8Array, size: number): Steps<OpenFile> {
+    const reader = new SegmentReader(file, fd, start)
+    if (file.geometry.kind === 'stream') {
+      const content = yield* StreamReader.open(file, reader, size)
+      this.#checkFreshness(file, undefined)
+      return { container: file, fd, content, fellBack: false }
+    }
+    const content = yield* CommittedReader.open(file, fd, reader, start, size, this.#options.recover)
+    this.#checkFreshness(file, content.state.record)
+    return { container: file, fd, content, fellBack: content.fellBack }
+  }
+
+  *#openForWriting(): Steps<OpenFile> {
+    const { create, truncate } = this.#access
+    const makeNew = (): NewFile => ContainerFile.create('editable', this.#name, this.#options)
+    // A file that will be new in any case gets its keys while the system makes it; and if it cannot have any, nothing is dropped.
+    let prepared: Outcome<NewFile> = makeNew
+    const prepare = (): void => {
+      if (truncate) prepared = doNow(makeNew)
+    }
+    const opening = openLocked(this.#path, this.#name, this.#access, this.#options, prepare, () => void prepared())
+    const { fd, lock, size, isCreated } = yield* undoOnError(opening, () => {
+      if (prepared !== makeNew) prepared().file.dispose()
+    })
     try {
-      return yield* acquireLock(lockPath(target), name, options.lockTimeout)
+      const isNew = size === 0 && (create || truncate)
+      const file = isNew ? yield* this.#newFile(fd, prepared()) : yield* this.#editedFile(fd, size)
+      return { ...file, lock }
     } catch (error) {
-      // The system's own word on the file comes first.
-      if (!(error instanceof LockedError)) yield* io.close(yield* io.open(path, constants.O_RDWR, 0))
+      try {
+        if (isCreated) yield* io.unlink(this.#path)
+      } finally {
+        yield* closeAndUnlock(fd, lock)
+      }
       throw error
     }
   }
 
-  function* openUnder(lock: Lock, target: string): Steps<OpenFile> {
-    const successor = yield* createSuccessor(target, predecessor, options.mode)
-    return { ...newFile(successor.fd, created, options), lock, successor }
+  /** @param isInPlace - It is where the caller will look for it. */
+  *#newFile(fd: number, { file, keyHeader }: NewFile, isInPlace = true): Steps<OpenFile> {
+    return yield* undoOnError(this.#makeEditor(fd, file, keyHeader, isInPlace), () => file.dispose())
   }
-}
 
-function newFile(fd: number, { file, keyHeader }: NewFile, { durability }: ResolvedOptions): OpenFile {
-  const reader = new SegmentReader(file, fd, new Uint8Array(0))
-  const editor = Editor.create(file, fd, reader, durability === 'fsync', keyHeader)
-  return { container: file, fd, content: editor, editor, fellBack: false }
-}
+  *#makeEditor(fd: number, file: ContainerFile, keyHeader: Uint8Array, isInPlace: boolean): Steps<OpenFile> {
+    const guard = this.#guard
+    if (!this.#access.truncate) guard?.checkAbsent()
+    yield* guard?.announce(saltOf(file)) ?? []
+    const reader = new SegmentReader(file, fd, new Uint8Array(0))
+    const editor = Editor.create(file, fd, reader, this.#editorOptions(file, isInPlace), keyHeader)
+    return { container: file, fd, content: editor, editor, fellBack: false }
+  }
 
-function* editedFile(fd: number, name: string, size: number, options: ResolvedOptions): Steps<OpenFile> {
-  const { file, start } = yield* openContainer(fd, name, options)
-  return yield* undoOnError(find(), () => file.dispose())
+  *#editedFile(fd: number, size: number): Steps<OpenFile> {
+    const { file, start } = yield* openContainer(fd, this.#name, this.#options)
+    return yield* undoOnError(this.#findEditor(fd, file, start, size), () => file.dispose())
+  }
 
-  function* find(): Steps<OpenFile> {
+  *#findEditor(fd: number, file: ContainerFile, start: Uint8Array, size: number): Steps<OpenFile> {
     if (file.geometry.kind === 'stream') {
       const message = 'the file is a stream, which is written once: it can be read, not changed'
-      throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT', message, { path: name })
+      throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT', message, { path: this.#name })
     }
     const reader = new SegmentReader(file, fd, start)
-    const found = yield* new StateFinder(file, fd, size, options.recover, true).find(start)
-    const editor = yield* Editor.open(file, fd, reader, options.durability === 'fsync', found, size)
+    const found = yield* new StateFinder(file, fd, size, this.#options.recover, true).find(start)
+    this.#checkFreshness(file, found.state.record)
+    const editor = yield* Editor.open(file, fd, reader, this.#editorOptions(file, true), found, size)
     return { container: file, fd, content: editor, editor, fellBack: found.fellBack }
   }
+
+  /**
+   * Opens a new file that will take the place of the one at the path, under that one's lock.
+   *
+   * @returns undefined where there is something else than a file, a device for example, whose place must not be taken.
+   */
+  *#openSuccessor(): Steps<OpenFile | undefined> {
+    const path = this.#path
+    if (Buffer.isBuffer(path) && !Buffer.from(this.#name).equals(path)) {
+      throw invalidArgValue('path', path, 'must be UTF-8 where a file is replaced')
+    }
+    const predecessor = yield* statIfThere(path)
+    if (predecessor?.isFile() === false) return undefined
+    // A link that leads nowhere: no file is there yet that could be lost.
+    if (predecessor === undefined && (yield* isLink(path))) return undefined
+    const created = ContainerFile.create('editable', this.#name, this.#options)
+    return yield* undoOnError(this.#makeSuccessor(created, predecessor), () => created.file.dispose())
+  }
+
+  *#makeSuccessor(created: NewFile, predecessor: Stats | undefined): Steps<OpenFile> {
+    const target = predecessor === undefined ? resolve(this.#name) : yield* io.realpath(this.#path)
+    const lock = yield* this.#lockFor(target)
+    return yield* undoOnError(this.#makeSuccessorUnder(lock, target, created, predecessor), () => releaseLock(lock))
+  }
+
+  *#lockFor(target: string): Steps<Lock> {
+    try {
+      return yield* acquireLock(lockPath(target), this.#name, this.#options.lockTimeout)
+    } catch (error) {
+      // The system's own word on the file comes first.
+      if (!(error instanceof LockedError)) yield* io.close(yield* io.open(this.#path, constants.O_RDWR, 0))
+      throw error
+    }
+  }
+
+  *#makeSuccessorUnder(lock: Lock, target: string, created: NewFile, predecessor: Stats | undefined): Steps<OpenFile> {
+    const successor = yield* createSuccessor(target, predecessor, this.#options.mode)
+    const opening = this.#newFile(successor.fd, created, false)
+    const file = yield* undoOnError(opening, () => discardSuccessor(successor))
+    return { ...file, lock, successor, ...(this.#guard === undefined ? {} : { guard: this.#guard }) }
+  }
+
+  #editorOptions(file: ContainerFile, isInPlace: boolean): EditorOptions {
+    const guard = isInPlace ? this.#guard : undefined
+    const isDurable = this.#options.durability === 'fsync' || guard !== undefined
+    if (guard === undefined) return { isDurable }
+    return { isDurable, onDurable: (record) => guard.remember(saltOf(file), record) }
+  }
+
+  #checkFreshness(file: ContainerFile, record: CommitRecord | undefined): void {
+    if (!this.#options.recover) this.#guard?.check(saltOf(file), record)
+  }
+}
+
+/** What a file is known by: a new one for each that is made. */
+export function saltOf({ schedule }: ContainerFile): Uint8Array {
+  return schedule.parameters.salt
 }
 
 /** What work came to, to be asked for later: its value, or the error that it threw. */

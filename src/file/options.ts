@@ -1,6 +1,7 @@
 import { invalidArgType, invalidArgValue, outOfRange, WITHHELD } from '../argument-errors.js'
 import { SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN } from '../container/preamble.js'
 import { AEADS, type Aead, type CipherName } from '../seal/suites.js'
+import type { Freshness } from './freshness.js'
 import type { KeySource } from './key-source.js'
 
 /** How to open an encrypted file. */
@@ -62,6 +63,13 @@ export interface OpenOptions {
    */
   readonly recover?: boolean | undefined
   /**
+   * Notices that an older version of the whole file was put back, with the help of what is kept elsewhere: a `FreshnessFile`, or a hook
+   * of your own. Every commit waits for the disk then, as with `durability: 'fsync'`.
+   *
+   * @defaultValue none
+   */
+  readonly freshness?: Freshness | undefined
+  /**
    * Permission bits for new files, before the umask: a number, or an octal string.
    *
    * @defaultValue 0o666
@@ -82,6 +90,7 @@ export interface ResolvedOptions {
   readonly recover: boolean
   readonly mode: number
   readonly atomic: boolean
+  readonly freshness: Freshness | undefined
 }
 
 const TIMER_MAX = 2 ** 31 - 1
@@ -102,9 +111,10 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
     lockTimeout = 0,
     recover = false,
     atomic = false,
+    freshness,
     mode = 0o666,
   } = options
-  if (!isObject(keyManager) || typeof keyManager.wrapFileKey !== 'function' || typeof keyManager.unwrapFileKey !== 'function') {
+  if (!hasMethods(keyManager, 'wrapFileKey', 'unwrapFileKey')) {
     throw invalidArgType('options.keyManager', 'an instance of KeyManager', WITHHELD)
   }
   if (typeof purpose !== 'string') throw invalidArgType('options.purpose', 'of type string', purpose)
@@ -118,6 +128,9 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
   checkInteger('options.commitInterval', commitInterval, 1, TIMER_MAX)
   checkInteger('options.lockTimeout', lockTimeout, 0, TIMER_MAX)
   if (typeof recover !== 'boolean') throw invalidArgType('options.recover', 'of type boolean', recover)
+  if (freshness !== undefined && !hasMethods(freshness, 'recall', 'remember')) {
+    throw invalidArgType('options.freshness', 'an instance of FreshnessFile', freshness)
+  }
   if (typeof atomic !== 'boolean') throw invalidArgType('options.atomic', 'of type boolean', atomic)
   return {
     keySource: keyManager,
@@ -130,6 +143,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
     lockTimeout,
     recover,
     atomic,
+    freshness,
     mode: parseMode(mode),
   }
 }
@@ -141,6 +155,10 @@ function parseMode(mode: number | string): number {
   const bits: unknown = typeof mode === 'string' ? Number.parseInt(mode, 8) : mode
   checkInteger('options.mode', bits, 0, 0o7777)
   return bits
+}
+
+function hasMethods(value: unknown, ...names: readonly string[]): boolean {
+  return isObject(value) && names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
 }
 
 function isObject(value: unknown): value is object {

@@ -9,7 +9,7 @@ import type { Access } from './flags.js'
 import { io, undoOnError, type FileTime, type PathLike, type Steps } from './io/steps.js'
 import { checkAborted, fileClosed, systemError } from './io/system-errors.js'
 import { closeAndUnlock } from './locked-file.js'
-import { openFile, type OpenFile } from './open-file.js'
+import { openFile, saltOf, type OpenFile } from './open-file.js'
 import type { ResolvedOptions } from './options.js'
 import { publishSuccessor, type SuccessorFile } from './successor-file.js'
 import { findLine } from './text.js'
@@ -329,6 +329,8 @@ export class Session {
       yield* io.close(successor.fd)
     }
     yield* publishSuccessor(successor)
+    const { guard, container, editor } = this.#file
+    yield* guard?.remember(saltOf(container), editor!.state!.record) ?? []
   }
 
   *#closeContent(): Steps<void> {

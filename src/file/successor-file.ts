@@ -49,10 +49,7 @@ export function* createSuccessor(target: string, predecessor: Stats | undefined,
   const fd = yield* io.open(temporary, flags, predecessor === undefined ? mode : 0o600)
   const successor = { fd, temporary, target }
   if (predecessor === undefined) return successor
-  return yield* undoOnError(takeAfter(), function* () {
-    yield* io.close(fd)
-    yield* io.unlink(temporary)
-  })
+  return yield* undoOnError(takeAfter(), () => discardSuccessor(successor))
 
   function* takeAfter(): Steps<SuccessorFile> {
     const own = yield* io.fstat(fd)
@@ -67,6 +64,12 @@ export function* createSuccessor(target: string, predecessor: Stats | undefined,
     yield* io.fchmod(fd, predecessor!.mode & 0o7777)
     return successor
   }
+}
+
+/** Closes and removes a successor that nobody wants. */
+export function* discardSuccessor({ fd, temporary }: SuccessorFile): Steps<void> {
+  yield* io.close(fd)
+  yield* io.unlink(temporary)
 }
 
 /** Puts a successor, whose content is on the disk and which is closed, into its place. */

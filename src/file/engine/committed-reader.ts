@@ -1,7 +1,7 @@
 import { equalBytes } from '../../bytes/arrays.js'
 import { RECORD_COUNT, recordPosition } from '../../container/commit-record.js'
 import { PREAMBLE_SIZE } from '../../container/preamble.js'
-import { CorruptedFileError } from '../../errors.js'
+import { CorruptedFileError, RollbackError } from '../../errors.js'
 import { accumulate } from '../../seal/snapshot.js'
 import { io, readFully, type Steps } from '../io/steps.js'
 import { StateFinder, type CommittedState, type FoundState } from './committed-state.js'
@@ -125,7 +125,9 @@ export class CommittedReader implements Content {
     const sighting = yield* findBesideWriter(this.#file, this.#fd, header, size, false)
     const before = this.state.record.sequence
     const { sequence } = sighting.found.state.record
-    if (sequence < before) throw this.#file.damaged('an older version of the file was put back since it was opened')
+    if (sequence < before) {
+      throw new RollbackError('an older version of the file was put back since it was opened', { path: this.#file.path })
+    }
     this.#header = sighting.header
     if (sequence === before) return false
     this.#found = sighting.found

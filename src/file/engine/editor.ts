@@ -1,3 +1,4 @@
+import type { CommitRecord } from '../../container/commit-record.js'
 import { longestPlaintext, segmentCount, segmentLength } from '../../container/geometry.js'
 import { LimitError } from '../../errors.js'
 import type { Steps } from '../io/steps.js'
@@ -9,6 +10,14 @@ import { DirtySegments, type DirtySegment } from './dirty-segments.js'
 import type { Replacement } from './redo-writer.js'
 import type { SegmentReader } from './segment-reader.js'
 import { ThroughCheck } from './through-check.js'
+
+/** How an editor commits. */
+export interface EditorOptions {
+  /** Every commit waits for the disk. */
+  readonly isDurable: boolean
+  /** Called for each commit that is on the disk; may be called again for one. */
+  readonly onDurable?: (record: CommitRecord) => Steps<void>
+}
 
 /** How much may gather before it is committed, whatever the timer says. */
 const COMMIT_SIZE = 4 * 2 ** 20
@@ -22,8 +31,7 @@ const DIRTY_SIZE = 8 * 2 ** 20
 export class Editor implements Content {
   readonly #file: ContainerFile
   readonly #reader: SegmentReader
-  /** Every commit waits for the disk. */
-  readonly #isDurable: boolean
+  readonly #options: EditorOptions
   readonly #committer: Committer
   readonly #dirty: DirtySegments
   readonly #through: ThroughCheck
@@ -38,10 +46,10 @@ export class Editor implements Content {
   /** Every write since the last commit was at the end. */
   #isAppending = true
 
-  private constructor(file: ContainerFile, reader: SegmentReader, isDurable: boolean, committer: Committer) {
+  private constructor(file: ContainerFile, reader: SegmentReader, options: EditorOptions, committer: Committer) {
     this.#file = file
     this.#reader = reader
-    this.#isDurable = isDurable
+    this.#options = options
     this.#committer = committer
     this.#dirty = new DirtySegments(file.geometry.segmentSize)
     this.#through = new ThroughCheck(file.schedule.snapshotKey!)
@@ -53,8 +61,8 @@ export class Editor implements Content {
    *
    * @param keyHeader - What {@link ContainerFile.create} returned.
    */
-  static create(file: ContainerFile, fd: number, reader: SegmentReader, isDurable: boolean, keyHeader: Uint8Array): Editor {
-    return new Editor(file, reader, isDurable, Committer.create(file, fd, reader, keyHeader))
+  static create(file: ContainerFile, fd: number, reader: SegmentReader, options: EditorOptions, keyHeader: Uint8Array): Editor {
+    return new Editor(file, reader, options, Committer.create(file, fd, reader, keyHeader))
   }
 
   /** An editor of a file that an opener has looked at. @param size - Of the file. */
@@ -62,11 +70,11 @@ export class Editor implements Content {
     file: ContainerFile,
     fd: number,
     reader: SegmentReader,
-    isDurable: boolean,
+    options: EditorOptions,
     found: FoundState,
     size: number,
   ): Steps<Editor> {
-    return new Editor(file, reader, isDurable, yield* Committer.open(file, fd, reader, found, size))
+    return new Editor(file, reader, options, yield* Committer.open(file, fd, reader, found, size))
   }
 
   /** Plaintext bytes, with what is not committed yet. */
@@ -163,20 +171,20 @@ export class Editor implements Content {
     this.#isAppending = true
     this.#keptCount = Infinity
     yield* committer.finishCut()
-    if (this.#isDurable) yield* committer.sync()
+    if (this.#options.isDurable) yield* this.#makeDurable()
     yield* committer.applyIfLarge()
   }
 
   /** Commits, and waits until the commit is on disk. */
   *sync(): Steps<void> {
     yield* this.commit()
-    yield* this.#committer.sync()
+    yield* this.#makeDurable()
   }
 
   /** Commits for the last time, and marks the file as closed; where commits wait for the disk, only once it has the last one. */
   *close(): Steps<void> {
     try {
-      yield* this.commit({ clean: !this.#isDurable })
+      yield* this.commit({ clean: !this.#options.isDurable })
     } catch (error) {
       yield* this.abandon()
       yield* this.#committer.removeUnbegun()
@@ -188,6 +196,13 @@ export class Editor implements Content {
   /** Waits for what is under way, whatever comes of it, so that the file can be closed. */
   abandon(): Steps<void> {
     return this.#committer.abandon()
+  }
+
+  /** Waits until the live commit is on disk, and tells of it. */
+  *#makeDurable(): Steps<void> {
+    yield* this.#committer.sync()
+    const { record } = this.#committer.live!
+    yield* this.#options.onDurable?.(record) ?? []
   }
 
   /** The file was made shorter, by segments that have a place, since the last commit. */

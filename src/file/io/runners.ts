@@ -33,6 +33,7 @@ function answerSync(calls: DiskCalls, request: Request, isGoingOn: boolean): unk
     background.outcome = outcomeOf(() => performSync(calls, request.begin))
     return background
   }
+  if ('wait' in request) throw new TypeError('a function that returns a promise cannot serve a handle that does not wait')
   const background = request.await
   if (background.outcome === undefined) {
     background.isRepeated = true
@@ -168,6 +169,13 @@ export class AsyncRunner {
         const background = this.#beginBackground(request.begin)
         turn = () => steps.next(background)
         continue
+      }
+      if ('wait' in request) {
+        request.wait.then(
+          (value) => this.#advance(steps, () => steps.next(value)),
+          (error: unknown) => this.#advance(steps, () => steps.throw(error)),
+        )
+        return
       }
       const background = request.await
       if (background.outcome === undefined) {

@@ -55,8 +55,16 @@ export interface Background {
   whenDone: (() => void) | undefined
 }
 
-/** What steps ask of their runner: a call, one that is done at once by every runner, one in the background, or the outcome of that. */
-export type Request = Call | { readonly now: Call } | { readonly begin: Call } | { readonly await: Background }
+/**
+ * What steps ask of their runner: a call, one that is done at once by every runner, one in the background, the outcome of that, or
+ * the outcome of a promise that somebody else has made.
+ */
+export type Request =
+  | Call
+  | { readonly now: Call }
+  | { readonly begin: Call }
+  | { readonly await: Background }
+  | { readonly wait: PromiseLike<unknown> }
 
 /** Code that asks for I/O instead of doing it. */
 export type Steps<T> = Generator<Request, T, unknown>
@@ -108,6 +116,16 @@ export function* begin(call: Call): Steps<Background> {
 /** Waits for a background call. @throws what the call threw. */
 export function* settle(background: Background): Steps<unknown> {
   return yield { await: background }
+}
+
+/**
+ * Waits for what a caller's function has returned, if it is a promise.
+ *
+ * @throws what the promise is rejected with; TypeError where the runner does not wait.
+ */
+export function* settleValue<T>(value: T | PromiseLike<T>): Steps<T> {
+  const isPromise = typeof (value as PromiseLike<T> | undefined)?.then === 'function'
+  return isPromise ? ((yield { wait: value as PromiseLike<T> }) as T) : (value as T)
 }
 
 /** Reads until `buffer` is full or the file ends. @returns bytes read. */

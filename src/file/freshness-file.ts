@@ -1,0 +1,115 @@
+import { relative, resolve } from 'node:path'
+import { invalidArgType } from '../argument-errors.js'
+import { EncryptedFileSync } from './encrypted-file-sync.js'
+import type { Freshness, KeptState } from './freshness.js'
+import type { PathLike } from './io/steps.js'
+import type { OpenOptions } from './options.js'
+
+/** How to open a {@link FreshnessFile}. */
+export interface FreshnessFileOptions extends OpenOptions {
+  /**
+   * A folder: files in it are known by their path from there, so that all may move together.
+   *
+   * @defaultValue none: files are known by their absolute paths
+   */
+  readonly root?: string | undefined
+}
+
+interface Line extends KeptState {
+  readonly path: string
+}
+
+/** Lines that later ones have made void are left out when there are this many more of them than of others. */
+const VOID_LINES = 100
+
+/**
+ * Keeps the newest state of files in one small encrypted file: give it as `freshness` when you open them. It must lie where whoever
+ * can replace the files cannot replace it as well. One process at a time has it open. Its calls do not wait: each commit of a file that it
+ * guards appends a line, and waits for the disk.
+ *
+ * @example
+ * ```ts
+ * const freshness = FreshnessFile.open('/safe/freshness.enc', { keyManager, purpose: 'freshness' })
+ * const file = await EncryptedFile.open('ledger.enc', 'r+', { keyManager, purpose: 'ledger', freshness })
+ * ```
+ */
+export class FreshnessFile implements Freshness, Disposable {
+  readonly #file: EncryptedFileSync
+  readonly #root: string | undefined
+  readonly #kept = new Map<string, KeptState>()
+
+  private constructor(file: EncryptedFileSync, root: string | undefined) {
+    this.#file = file
+    this.#root = root
+    let lines = 0
+    for (const line of file) {
+      const { path, ...state } = JSON.parse(line) as Line
+      if (state.fileId === '') this.#kept.delete(path)
+      else this.#kept.set(path, state)
+      lines++
+    }
+    if (lines - this.#kept.size > this.#kept.size + VOID_LINES) this.#rewrite()
+  }
+
+  /**
+   * Opens the file, or makes it.
+   *
+   * @throws what EncryptedFile.openSync throws; LockedError `ERR_SEALFILE_LOCKED` if another process has it open.
+   */
+  static open(path: PathLike, options: FreshnessFileOptions): FreshnessFile {
+    const { root } = options
+    if (root !== undefined && typeof root !== 'string') throw invalidArgType('options.root', 'of type string', root)
+    const file = EncryptedFileSync.open(path, 'a+', options)
+    try {
+      return new FreshnessFile(file, root)
+    } catch (error) {
+      file.close()
+      throw error
+    }
+  }
+
+  recall(path: string): KeptState | undefined {
+    return this.#kept.get(this.#nameOf(path))
+  }
+
+  remember(path: string, state: KeptState): void {
+    this.#write(this.#nameOf(path), state)
+  }
+
+  /** Forgets a file that was removed on purpose, so that another may be made in its place with `a`. */
+  forget(path: string): void {
+    const name = this.#nameOf(resolve(path))
+    if (this.#kept.has(name)) this.#write(name, undefined)
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #nameOf(path: string): string {
+    return this.#root === undefined ? path : relative(this.#root, path)
+  }
+
+  #write(path: string, state: KeptState | undefined): void {
+    this.#file.append(lineOf(path, state))
+    this.#file.sync()
+    if (state === undefined) this.#kept.delete(path)
+    else this.#kept.set(path, state)
+  }
+
+  /** Leaves out what later lines have made void, in one commit. */
+  #rewrite(): void {
+    this.#file.truncate()
+    this.#file.append([...this.#kept].map(([path, state]) => lineOf(path, state)).join(''))
+    this.#file.sync()
+  }
+}
+
+/** @param state - Undefined for a file that is forgotten. */
+function lineOf(path: string, state: KeptState | undefined): string {
+  return `${JSON.stringify({ path, fileId: '', ...state })}\n`
+}
