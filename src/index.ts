@@ -19,3 +19,11 @@ export type { FileTime, PathLike } from './file/io/steps.js'
 export type { Argon2Limits, Argon2Parameters, Argon2Profile } from './keys/argon2-parameters.js'
 export { KeyManager, type CreateKeyManagerOptions, type OpenKeyManagerOptions } from './keys/key-manager.js'
 export type { KeyringPath } from './keys/keyring-file.js'
+export { createDecryptStream, createEncryptStream } from './file/streams/transforms.js'
+export { createDecryptTransformStream, createEncryptTransformStream } from './file/streams/web-transforms.js'
+export type {
+  DecryptStreamOptions,
+  DecryptTransformStreamOptions,
+  EncryptStreamOptions,
+  EncryptTransformStreamOptions,
+} from './file/streams/stream-options.js'
