@@ -82,7 +82,9 @@ function writeFields(record: CommitRecord): ByteWriter {
 
 /** What two records have in common only if they are of one commit. @returns SHA-256 over all but the MAC. */
 export function digestRecord(record: CommitRecord): Uint8Array {
-  return createHash('sha256').update(writeFields(record).bytes.subarray(0, RECORD_SIZE - MAC_SIZE)).digest()
+  return createHash('sha256')
+    .update(writeFields(record).bytes.subarray(0, RECORD_SIZE - MAC_SIZE))
+    .digest()
 }
 
 /** @param slot - 0 to 2. The MAC covers it: a copy in another slot is invalid. @returns 256 bytes. */

@@ -6,6 +6,7 @@ import { inspectFile, type FileInspection } from './file-info.js'
 import { parseFlags, type Access } from './flags.js'
 import { nodeDisk } from './io/node-disk.js'
 import { AsyncRunner, runSync } from './io/runners.js'
+import { checkSource, sourceDisk, type ByteSource } from './io/source-disk.js'
 import type { PathLike } from './io/steps.js'
 import { checkAborted } from './io/system-errors.js'
 import { resolveOpenOptions, type OpenOptions, type ResolvedOptions } from './options.js'
@@ -109,6 +110,27 @@ export class EncryptedFile extends EncryptedHandle {
   }
 
   /**
+   * Opens an encrypted file that is not on a disk, to read it: behind HTTP with Range, in an object store, in a Blob. Each read fetches the
+   * segments that it needs and nothing else, in one piece where they lie together; {@link ciphertextRange} tells which bytes those are.
+   *
+   * @returns a handle as with the flag `r`; its `fd` is no file's.
+   * @throws what {@link EncryptedFile.open} throws, and what `readAt` throws.
+   *
+   * @example
+   * ```ts
+   * const range = (start: number, end: number) => ({ headers: { range: `bytes=${start}-${end - 1}` } })
+   * const readAt = async (position: number, length: number) =>
+   *   new Uint8Array(await (await fetch(url, range(position, position + length))).arrayBuffer())
+   * const file = await EncryptedFile.fromSource({ size, readAt }, { keyManager, purpose: 'maps' })
+   * ```
+   */
+  static async fromSource(source: ByteSource, options: OpenOptions): Promise<EncryptedFile> {
+    checkSource(source)
+    const resolved = { ...resolveOpenOptions(options), isLocal: false }
+    return EncryptedFile.#open(source.name ?? '(source)', parseFlags('r'), resolved, sourceDisk(source))
+  }
+
+  /**
    * Tells what can be known of a file without a key: kind, cipher, which keyring. Nothing of it is authenticated.
    *
    * @throws InvalidFileFormatError `ERR_SEALFILE_FORMAT`, `ERR_SEALFILE_FORMAT_HEADER` or `ERR_SEALFILE_FORMAT_VERSION`.
@@ -144,8 +166,8 @@ export class EncryptedFile extends EncryptedHandle {
     return runSync(nodeDisk, salvageFile(source, target, resolveOpenOptions(options), checkControl(options)))
   }
 
-  static async #open(path: PathLike, access: Access, options: ResolvedOptions): Promise<EncryptedFile> {
-    const runner = new AsyncRunner(nodeDisk)
+  static async #open(path: PathLike, access: Access, options: ResolvedOptions, disk = nodeDisk): Promise<EncryptedFile> {
+    const runner = new AsyncRunner(disk)
     const session = await runner.run(() => Session.open(path, access, options))
     return new EncryptedFile(session, runner, access, options.commitInterval)
   }

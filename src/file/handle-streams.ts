@@ -55,13 +55,13 @@ export interface WriteStreamOptions {
 }
 
 type Done = (error: unknown) => void
-type DoneWith = (error: unknown, value?: number) => void
+type DoneWith = (error: unknown, count?: number, buffer?: Uint8Array) => void
 
 /** The calls of node:fs that its streams make, by way of a handle: so the streams are Node's own. */
 function streamCalls(handle: StreamableHandle, hold: Hold) {
   return {
     read(_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | undefined, done: DoneWith): void {
-      handle.read(buffer, offset, length, position ?? null).then(({ bytesRead }) => done(null, bytesRead), done)
+      handle.read(buffer, offset, length, position ?? null).then(({ bytesRead }) => done(null, bytesRead, buffer), done)
     },
     write(_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | undefined, done: DoneWith): void {
       handle.write(buffer, offset, length, position ?? null).then(({ bytesWritten }) => done(null, bytesWritten), done)

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalidArgType, invalidArgValue } from '../argument-errors.js'
 import type { CommitRecord } from '../container/commit-record.js'
+import { headerSizeOf } from '../container/preamble.js'
 import { InvalidFileFormatError, LockedError } from '../errors.js'
 import { CommittedReader } from './engine/committed-reader.js'
 import { StateFinder } from './engine/committed-state.js'
@@ -63,9 +64,9 @@ export interface OpenContainer {
 
 /** Looks at a file's header. @throws InvalidFileFormatError, InvalidKeyError, CorruptedFileError. */
 export function* openContainer(fd: number, name: string, options: ResolvedOptions): Steps<OpenContainer> {
-  const buffer = Buffer.allocUnsafeSlow(START_SIZE)
+  const buffer = Buffer.allocUnsafeSlow(options.isLocal ? START_SIZE : headerSizeOf('editable'))
   const start = buffer.subarray(0, yield* readFully(fd, buffer, 0))
-  const size = start.length < START_SIZE ? start.length : (yield* io.fstat(fd)).size
+  const size = start.length < buffer.length ? start.length : (yield* io.fstat(fd)).size
   return { file: ContainerFile.open(name, options, start), start, size }
 }
 
@@ -105,13 +106,14 @@ class Opener {
   }
 
   *#findContent(fd: number, file: ContainerFile, start: Uint8Array, size: number): Steps<OpenFile> {
-    const reader = new SegmentReader(file, fd, start)
+    const { isLocal, recover } = this.#options
+    const reader = new SegmentReader(file, fd, start, isLocal)
     if (file.geometry.kind === 'stream') {
       const content = yield* StreamReader.open(file, reader, size)
       this.#checkFreshness(file, undefined)
       return { container: file, fd, content, fellBack: false }
     }
-    const content = yield* CommittedReader.open(file, fd, reader, start, size, this.#options.recover)
+    const content = yield* CommittedReader.open(file, fd, reader, start, size, { recover, follows: isLocal && !recover })
     this.#checkFreshness(file, content.state.record)
     return { container: file, fd, content, fellBack: content.fellBack }
   }

@@ -79,6 +79,8 @@ export interface OpenOptions {
 
 /** {@link OpenOptions}, checked and complete. */
 export interface ResolvedOptions {
+  /** Fetch what a reader will probably want next, and look whether the file has changed; else nothing but what a read needs. */
+  readonly isLocal: boolean
   readonly keySource: KeySource
   readonly purpose: string
   readonly context: Uint8Array
@@ -133,6 +135,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
   }
   if (typeof atomic !== 'boolean') throw invalidArgType('options.atomic', 'of type boolean', atomic)
   return {
+    isLocal: true,
     keySource: keyManager,
     purpose,
     context: new Uint8Array(context),

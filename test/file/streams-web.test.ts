@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createDecryptTransformStream, createEncryptTransformStream } from '../../src/file/streams/web-transforms.js'
+import { createDecryptTransformStream, createEncryptTransformStream } from '../../src/index.js'
 import { buildStreamFile } from '../support/container-parts.js'
 import { OPTIONS, patternBytes, sealfileError } from '../support/encrypted-files.js'
 import { cut, HEADER_SIZE, passFlowing, STORED } from '../support/piped-bytes.js'

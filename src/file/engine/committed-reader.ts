@@ -15,6 +15,14 @@ const TRIES = 20
 const PAUSE_MS = 1
 const NO_BYTES = new Uint8Array(0)
 
+/** Which states of a file a reader wants. */
+export interface ReaderOptions {
+  /** The newest whole one of a damaged file will do. */
+  readonly recover: boolean
+  /** Later ones, when there are any. */
+  readonly follows: boolean
+}
+
 /** A state, and the header that told of it. */
 interface Sighting {
   readonly found: FoundState
@@ -29,8 +37,7 @@ export class CommittedReader implements Content {
   readonly #file: ContainerFile
   readonly #fd: number
   readonly #reader: SegmentReader
-  /** The caller asked for the newest whole state of a damaged file, and stays there. */
-  readonly #isFixed: boolean
+  readonly #follows: boolean
   readonly #through: ThroughCheck
   #header: Uint8Array
   #found: FoundState
@@ -38,11 +45,11 @@ export class CommittedReader implements Content {
   #throughBegan = 0
   #isMixed = false
 
-  private constructor(file: ContainerFile, fd: number, reader: SegmentReader, isFixed: boolean, { found, header }: Sighting) {
+  private constructor(file: ContainerFile, fd: number, reader: SegmentReader, follows: boolean, { found, header }: Sighting) {
     this.#file = file
     this.#fd = fd
     this.#reader = reader
-    this.#isFixed = isFixed
+    this.#follows = follows
     this.#header = header
     this.#found = found
     this.#through = new ThroughCheck(file.schedule.snapshotKey!)
@@ -51,7 +58,6 @@ export class CommittedReader implements Content {
   /**
    * @param header - The file's first 1,280 bytes at least.
    * @param size - Of the file, not before the header was read.
-   * @param recover - Take the newest whole state of a damaged file, too.
    */
   static *open(
     file: ContainerFile,
@@ -59,12 +65,12 @@ export class CommittedReader implements Content {
     reader: SegmentReader,
     header: Uint8Array,
     size: number,
-    recover: boolean,
+    { recover, follows }: ReaderOptions,
   ): Steps<CommittedReader> {
     const first = header.slice(0, file.geometry.headerSize)
     const sighting = yield* findBesideWriter(file, fd, first, size, recover)
     if (sighting.header !== first) yield* reader.forget()
-    return new CommittedReader(file, fd, reader, recover, sighting)
+    return new CommittedReader(file, fd, reader, follows, sighting)
   }
 
   get length(): number {
@@ -118,7 +124,7 @@ export class CommittedReader implements Content {
 
   /** Goes on to a newer state. @returns whether there is one. */
   *#advance(): Steps<boolean> {
-    if (this.#isFixed) return false
+    if (!this.#follows) return false
     const header = yield* readHeader(this.#file, this.#fd)
     if (equalBytes(recordsOf(header), recordsOf(this.#header))) return false
     const { size } = yield* io.fstat(this.#fd)

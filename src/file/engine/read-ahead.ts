@@ -12,6 +12,8 @@ export interface Extent {
 /** Segments that lie one behind the other, fetched at once. */
 interface Window {
   readonly first: number
+  /** The one behind the last. */
+  readonly next: number
   readonly bytes: Uint8Array
 }
 
@@ -32,7 +34,9 @@ export class ReadAhead {
   constructor(fd: number, geometry: Geometry, start: Uint8Array) {
     this.#fd = fd
     this.#geometry = geometry
-    if (start.length > geometry.headerSize) this.#window = { first: 0, bytes: start.subarray(geometry.headerSize) }
+    if (start.length <= geometry.headerSize) return
+    const bytes = start.subarray(geometry.headerSize)
+    this.#window = { first: 0, next: Math.floor(bytes.length / (geometry.segmentSize + geometry.segmentOverhead)), bytes }
   }
 
   /**
@@ -50,9 +54,9 @@ export class ReadAhead {
     }
     if (bytes === undefined) {
       yield* this.#dropAhead()
-      const buffer = this.#allocate(this.#windowSize(extent, index, last))
+      const { bytes: buffer, ...window } = this.#newWindow(extent, index, last)
       const read = yield* readFully(this.#fd, buffer, segmentPosition(this.#geometry, index))
-      this.#window = { first: index, bytes: buffer.subarray(0, read) }
+      this.#window = { ...window, bytes: buffer.subarray(0, read) }
       bytes = buffer.subarray(0, Math.min(read, size))
     }
     yield* this.#begin(extent, last)
@@ -95,27 +99,26 @@ export class ReadAhead {
     this.#ahead = undefined
     const read = (yield* settle(background)) as number
     if (this.#reusesMemory) this.#spare = this.#window?.bytes.buffer
-    this.#window = { first: window.first, bytes: window.bytes.subarray(0, read) }
+    this.#window = { ...window, bytes: window.bytes.subarray(0, read) }
   }
 
   /** Begins to read the window behind the present one where it will be wanted, unless that goes on already. */
   *#begin(extent: Extent, last: number): Steps<void> {
-    if (this.#window === undefined || this.#ahead !== undefined) return
-    const { segmentSize, segmentOverhead } = this.#geometry
-    const first = this.#window.first + Math.floor(this.#window.bytes.length / (segmentSize + segmentOverhead))
-    if (first === this.#window.first || first > last) return
-    const buffer = this.#allocate(this.#windowSize(extent, first, last))
+    const first = this.#window?.next
+    if (first === undefined || this.#ahead !== undefined || first > last || first === this.#window!.first) return
+    const window = this.#newWindow(extent, first, last)
+    const { bytes } = window
     const position = segmentPosition(this.#geometry, first)
-    const background = yield* begin({ call: 'read', args: [this.#fd, buffer, 0, buffer.length, position] })
-    this.#ahead = { window: { first, bytes: buffer }, background }
+    const background = yield* begin({ call: 'read', args: [this.#fd, bytes, 0, bytes.length, position] })
+    this.#ahead = { window, background }
   }
 
-  /** @returns the bytes of a window that begins at segment `first`: whole segments, as many as fit and are wanted, one at least. */
-  #windowSize({ length, count }: Extent, first: number, last: number): number {
+  /** @returns room for segments from `first` on: whole ones, as many as fit and are wanted, one at least. */
+  #newWindow({ length, count }: Extent, first: number, last: number): Window {
     const fitting = Math.max(1, Math.floor(WINDOW_LENGTH / this.#geometry.segmentSize))
-    const behind = Math.min(first + fitting, Math.max(first, last) + 1)
-    const end = behind < count ? segmentPosition(this.#geometry, behind) : ciphertextSize(this.#geometry, length)
-    return end - segmentPosition(this.#geometry, first)
+    const next = Math.min(first + fitting, Math.max(first, last) + 1)
+    const end = next < count ? segmentPosition(this.#geometry, next) : ciphertextSize(this.#geometry, length)
+    return { first, next, bytes: this.#allocate(end - segmentPosition(this.#geometry, first)) }
   }
 
   #allocate(size: number): Uint8Array {

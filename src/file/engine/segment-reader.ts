@@ -148,7 +148,7 @@ export class SegmentReader {
   *#loadPlaced(state: ReadableState, index: number, last: number): Steps<LoadedSegment> {
     const { geometry, schedule } = this.#file
     const size = segmentLength(geometry, state.length, index) + geometry.segmentOverhead
-    const bytes = yield* this.#ahead.fetch(state, index, size, last)
+    const bytes = yield* this.#ahead.fetch(state, index, size, lastPlaced(state, index, last))
     if (bytes.length < size) throw this.#file.truncated(index)
     const isStream = geometry.kind === 'stream'
     const from = isStream ? 0 : NONCE_SIZE
@@ -158,4 +158,12 @@ export class SegmentReader {
     if (plaintext === undefined) throw this.#file.corrupted(index)
     return { plaintext, tag }
   }
+}
+
+/** @returns the last segment up to `last` that lies behind `index` at its place, with none between that waits elsewhere. */
+function lastPlaced({ redo }: ReadableState, index: number, last: number): number {
+  if (last === index) return last
+  let end = last
+  for (const listed of redo.keys()) if (listed > index && listed <= end) end = listed - 1
+  return end
 }

@@ -3,7 +3,7 @@ import { getSystemErrorMap } from 'node:util'
 
 /** An error as the operating system would give it, for what the system could do and the handle may not. */
 export function systemError(
-  code: 'EBADF' | 'EEXIST' | 'EINVAL',
+  code: 'EBADF' | 'EEXIST' | 'EINVAL' | 'EROFS',
   syscall: string,
   details: { readonly path?: string } = {},
 ): NodeJS.ErrnoException {
