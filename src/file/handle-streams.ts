@@ -57,31 +57,56 @@ export interface WriteStreamOptions {
 type Done = (error: unknown) => void
 type DoneWith = (error: unknown, count?: number, buffer?: Uint8Array) => void
 
-/** The calls of node:fs that its streams make, by way of a handle: so the streams are Node's own. */
-function streamCalls(handle: StreamableHandle, hold: Hold) {
+/**
+ * The calls of node:fs that its streams make, by way of a handle: so the streams are Node's own.
+ *
+ * @param handleOf - Gives the handle; called when there is one.
+ * @param release - Called before the handle is closed.
+ */
+export function streamCalls(
+  handleOf: () => Pick<StreamableHandle, 'read' | 'write' | 'writev' | 'sync' | 'close'>,
+  release?: () => void,
+) {
   return {
     read(_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | undefined, done: DoneWith): void {
-      handle.read(buffer, offset, length, position ?? null).then(({ bytesRead }) => done(null, bytesRead, buffer), done)
+      handleOf()
+        .read(buffer, offset, length, position ?? null)
+        .then(({ bytesRead }) => done(null, bytesRead, buffer), done)
     },
     write(_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | undefined, done: DoneWith): void {
-      handle.write(buffer, offset, length, position ?? null).then(({ bytesWritten }) => done(null, bytesWritten), done)
+      handleOf()
+        .write(buffer, offset, length, position ?? null)
+        .then(({ bytesWritten }) => done(null, bytesWritten), done)
     },
     writev(_fd: number, buffers: readonly Uint8Array[], position: number | undefined, done: DoneWith): void {
-      handle.writev(buffers, position ?? null).then(({ bytesWritten }) => done(null, bytesWritten), done)
+      handleOf()
+        .writev(buffers, position ?? null)
+        .then(({ bytesWritten }) => done(null, bytesWritten), done)
     },
     fsync(_fd: number, done: Done): void {
-      handle.sync().then(() => done(null), done)
+      handleOf()
+        .sync()
+        .then(() => done(null), done)
     },
     close(_fd: number, done: Done): void {
-      hold.release()
-      handle.close().then(() => done(null), done)
+      release?.()
+      handleOf()
+        .close()
+        .then(() => done(null), done)
     },
   }
 }
 
+function callsOf(handle: StreamableHandle, hold: Hold): ReturnType<typeof streamCalls> {
+  return streamCalls(
+    () => handle,
+    () => hold.release(),
+  )
+}
+
 /** @returns Node's own ReadStream, on the plaintext of `handle`. */
 export function openReadStream(handle: StreamableHandle, hold: Hold, options: ReadStreamOptions | undefined): ReadStream {
-  const settings = { ...options, fd: handle.fd, fs: streamCalls(handle, hold) }
+  const settings = { ...options, fd: handle.fd, fs: callsOf(handle, hold) }
   const stream = createReadStream('', settings as Parameters<typeof createReadStream>[1])
   attach(stream, handle, hold)
   return stream
@@ -89,7 +114,7 @@ export function openReadStream(handle: StreamableHandle, hold: Hold, options: Re
 
 /** @returns Node's own WriteStream, on the plaintext of `handle`. What it has written is committed when it has finished. */
 export function openWriteStream(handle: StreamableHandle, hold: Hold, options: WriteStreamOptions | undefined): WriteStream {
-  const settings = { ...options, fd: handle.fd, fs: streamCalls(handle, hold) }
+  const settings = { ...options, fd: handle.fd, fs: callsOf(handle, hold) }
   const stream = createWriteStream('', settings as Parameters<typeof createWriteStream>[1])
   stream._final = (done) => {
     handle.commit().then(() => done(), done)

@@ -27,6 +27,7 @@ const START_SIZE = 8_192
 export interface OpenFile {
   readonly container: ContainerFile
   readonly fd: number
+  readonly reader: SegmentReader
   /** What is read of it. */
   readonly content: Content
   /** The same, of a file that is written. */
@@ -111,11 +112,11 @@ class Opener {
     if (file.geometry.kind === 'stream') {
       const content = yield* StreamReader.open(file, reader, size)
       this.#checkFreshness(file, undefined)
-      return { container: file, fd, content, fellBack: false }
+      return { container: file, fd, reader, content, fellBack: false }
     }
     const content = yield* CommittedReader.open(file, fd, reader, start, size, { recover, follows: isLocal && !recover })
     this.#checkFreshness(file, content.state.record)
-    return { container: file, fd, content, fellBack: content.fellBack }
+    return { container: file, fd, reader, content, fellBack: content.fellBack }
   }
 
   *#openForWriting(): Steps<OpenFile> {
@@ -155,7 +156,7 @@ class Opener {
     yield* guard?.announce(saltOf(file)) ?? []
     const reader = new SegmentReader(file, fd, new Uint8Array(0))
     const editor = Editor.create(file, fd, reader, this.#editorOptions(file, isInPlace), keyHeader)
-    return { container: file, fd, content: editor, editor, fellBack: false }
+    return { container: file, fd, reader, content: editor, editor, fellBack: false }
   }
 
   *#editedFile(fd: number, size: number): Steps<OpenFile> {
@@ -172,7 +173,7 @@ class Opener {
     const found = yield* new StateFinder(file, fd, size, this.#options.recover, true).find(start)
     this.#checkFreshness(file, found.state.record)
     const editor = yield* Editor.open(file, fd, reader, this.#editorOptions(file, true), found, size)
-    return { container: file, fd, content: editor, editor, fellBack: found.fellBack }
+    return { container: file, fd, reader, content: editor, editor, fellBack: found.fellBack }
   }
 
   /**

@@ -74,6 +74,11 @@ export class Session {
     return this.#isOpen && this.#file.editor?.isDirty === true
   }
 
+  /** To be called where calls may go on that nobody waits for any more. */
+  stopReusingMemory(): void {
+    this.#file.reader.stopReusingMemory()
+  }
+
   /** @throws Error `EBADF` if it is closed. */
   checkOpen(syscall: string): void {
     if (!this.#isOpen) throw fileClosed(syscall)

@@ -101,9 +101,14 @@ export class AsyncRunner {
     })
   }
 
+  /** Something goes on, or waits for its turn. */
+  get isBusy(): boolean {
+    return this.#active !== undefined || this.#queue.length > 0 || this.#goingOn > 0
+  }
+
   /**
-   * Brings all that goes on and all that is queued to its end at once, for when the process exits and no callback will
-   * come any more.
+   * Brings all that goes on and all that is queued to its end at once: when the process exits, and no callback will come any more, or
+   * where a call does not wait. Calls that go on are made again.
    *
    * @returns whether anything was going on: it ends after all that is done now.
    */
