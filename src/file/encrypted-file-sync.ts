@@ -1,5 +1,4 @@
 import type { BigIntStats, Stats } from 'node:fs'
-import { CommitTimer } from './commit-timer.js'
 import {
   checkContent,
   checkContentOptions,
@@ -21,6 +20,7 @@ import type { Control } from './engine/verifier.js'
 import type { FileInfo } from './file-info.js'
 import { parseFlags, type Access } from './flags.js'
 import type { FileTime, PathLike, Steps } from './io/steps.js'
+import { HandleKeeper, type KeptHandle } from './handle-keeper.js'
 import { nodeDisk } from './io/node-disk.js'
 import { resolveOpenOptions, type OpenOptions } from './options.js'
 import { runSync } from './io/runners.js'
@@ -40,27 +40,12 @@ import { Session, type VerifyReport, type Whence } from './session.js'
 export class EncryptedFileSync implements Disposable {
   readonly #session: Session
   readonly #isBinary: boolean
-  readonly #timer: CommitTimer | undefined
+  readonly #keeper: HandleKeeper
 
   private constructor(session: Session, access: Access, commitInterval: number) {
     this.#session = session
     this.#isBinary = access.binary
-    if (!session.isWriter) return
-    const handle = {
-      get isDirty() {
-        return session.isDirty
-      },
-      commit: () => {
-        try {
-          this.#run(session.commit(true))
-        } catch {
-          // It shows again in the next call that writes, syncs or closes.
-        }
-      },
-      finish: () => runSync(nodeDisk, session.finish(false)),
-    }
-    this.#timer = new CommitTimer(handle, commitInterval)
-    this.#timer.update()
+    this.#keeper = new HandleKeeper(keptHandle(session), session.isWriter ? commitInterval : undefined, this)
   }
 
   /** Opens an encrypted file: see EncryptedFile.open for flags and errors. */
@@ -239,7 +224,7 @@ export class EncryptedFileSync implements Disposable {
     try {
       runSync(nodeDisk, this.#session.close())
     } finally {
-      this.#timer?.stop()
+      this.#keeper.stop()
     }
   }
 
@@ -250,7 +235,7 @@ export class EncryptedFileSync implements Disposable {
    */
   discard(): void {
     runSync(nodeDisk, this.#session.discard())
-    this.#timer?.stop()
+    this.#keeper.stop()
   }
 
   [Symbol.dispose](): void {
@@ -261,7 +246,28 @@ export class EncryptedFileSync implements Disposable {
     try {
       return runSync(nodeDisk, steps)
     } finally {
-      this.#timer?.update()
+      this.#keeper.update()
     }
+  }
+}
+
+/** What is left of a handle when nobody refers to it any more. */
+function keptHandle(session: Session): KeptHandle {
+  const attempt = (steps: Steps<void>): void => {
+    try {
+      runSync(nodeDisk, steps)
+    } catch {
+      // Of a commit, it shows again in the next call that writes, syncs or closes.
+    }
+  }
+  return {
+    path: session.path,
+    isProvisional: session.isProvisional,
+    get isDirty() {
+      return session.isDirty
+    },
+    commit: () => attempt(session.commit(true)),
+    finish: () => runSync(nodeDisk, session.finish(false)),
+    close: () => attempt(session.abandon()),
   }
 }

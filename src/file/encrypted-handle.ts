@@ -3,7 +3,6 @@ import type { BigIntStats, ReadStream, Stats, WriteStream } from 'node:fs'
 import type { Interface } from 'node:readline'
 import type { ReadableStream } from 'node:stream/web'
 import { invalidState } from '../argument-errors.js'
-import { CommitTimer } from './commit-timer.js'
 import {
   checkContent,
   checkContentOptions,
@@ -25,6 +24,7 @@ import {
 import type { Access } from './flags.js'
 import type { Control } from './engine/verifier.js'
 import type { FileInfo } from './file-info.js'
+import { HandleKeeper, type KeptHandle } from './handle-keeper.js'
 import {
   openLines,
   openReadStream,
@@ -79,7 +79,7 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
   readonly #session: Session
   readonly #runner: AsyncRunner
   readonly #isBinary: boolean
-  readonly #timer: CommitTimer | undefined
+  readonly #keeper: HandleKeeper
   /** Streams and calls that keep the handle open, and the handle itself until it is asked to close. */
   #holders = 1
   #closing: Promise<void> | undefined
@@ -92,22 +92,9 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
     this.#session = session
     this.#runner = runner
     this.#isBinary = access.binary
-    if (!session.isWriter) return
-    const handle = {
-      get isDirty() {
-        return session.isDirty
-      },
-      // An error shows again in the next call that writes, syncs or closes.
-      commit: () => void runner.run(() => session.commit(true)).catch(() => undefined),
-      finish: () => {
-        const isGoingOn = runner.finishSync()
-        runSync(nodeDisk, session.finish(isGoingOn))
-      },
-    }
-    const timer = new CommitTimer(handle, commitInterval)
-    this.#timer = timer
-    runner.afterEach = () => timer.update()
-    timer.update()
+    const keeper = new HandleKeeper(keptHandle(session, runner), session.isWriter ? commitInterval : undefined, this)
+    this.#keeper = keeper
+    runner.afterEach = () => keeper.update()
   }
 
   /** The file descriptor of the encrypted file; -1 after `close`. What is read through it is ciphertext. */
@@ -370,8 +357,9 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
    */
   close(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing
+    this.#keeper.beginClose()
     this.#closing = new Promise<void>((resolve) => {
-      this.#closeNow = () => resolve(this.#runner.run(() => this.#session.close()).finally(() => this.#timer?.stop()))
+      this.#closeNow = () => resolve(this.#runner.run(() => this.#session.close()).finally(() => this.#keeper.stop()))
     })
     this.#release()
     this.emit('close')
@@ -385,7 +373,6 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
    */
   async discard(): Promise<void> {
     await this.#runner.run(() => this.#session.discard())
-    this.#timer?.stop()
     await this.close()
   }
 
@@ -423,5 +410,22 @@ async function writePieces(
   for await (const piece of pieces) {
     checkAborted(signal)
     await write(piece)
+  }
+}
+
+/** What is left of a handle when nobody refers to it any more. */
+function keptHandle(session: Session, runner: AsyncRunner): KeptHandle {
+  return {
+    path: session.path,
+    isProvisional: session.isProvisional,
+    get isDirty() {
+      return session.isDirty
+    },
+    commit: () => void runner.run(() => session.commit(true)).catch(() => undefined),
+    finish: () => {
+      const isGoingOn = runner.finishSync()
+      runSync(nodeDisk, session.finish(isGoingOn))
+    },
+    close: () => runner.run(() => session.abandon()).catch(() => undefined),
   }
 }

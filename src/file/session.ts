@@ -64,6 +64,16 @@ export class Session {
     return this.#file.fellBack
   }
 
+  /** As it was given, for messages. */
+  get path(): string | undefined {
+    return this.#file.container.path
+  }
+
+  /** What is written takes the place of another file when the handle is closed, and is dropped if it never is. */
+  get isProvisional(): boolean {
+    return this.#file.successor !== undefined
+  }
+
   /** Whether the handle may write. */
   get isWriter(): boolean {
     return this.#file.editor !== undefined
@@ -315,6 +325,11 @@ export class Session {
     } finally {
       yield* releaseLock(this.#lock!)
     }
+  }
+
+  /** Closes a file that nobody can close any more. */
+  abandon(): Steps<void> {
+    return this.isProvisional ? this.discard() : this.close()
   }
 
   *#closeSuccessor(successor: SuccessorFile): Steps<void> {

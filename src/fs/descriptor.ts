@@ -1,4 +1,4 @@
-import { CommitTimer } from '../file/commit-timer.js'
+import { HandleKeeper } from '../file/handle-keeper.js'
 import { checkContent, checkReadFileOptions } from '../file/data-arguments.js'
 import type { Access } from '../file/flags.js'
 import { nodeDisk } from '../file/io/node-disk.js'
@@ -31,15 +31,16 @@ const disk: Disk = {
 export class Descriptor {
   readonly #session: Session
   readonly #runner: AsyncRunner
-  readonly #timer: CommitTimer | undefined
+  readonly #keeper: HandleKeeper
   readonly isBinary: boolean
 
   private constructor(session: Session, runner: AsyncRunner, access: Access, commitInterval: number) {
     this.#session = session
     this.#runner = runner
     this.isBinary = access.binary
-    if (!session.isWriter) return
-    const handle = {
+    const kept = {
+      path: session.path,
+      isProvisional: session.isProvisional,
       get isDirty() {
         return session.isDirty
       },
@@ -49,11 +50,11 @@ export class Descriptor {
         runner.finishSync()
         runSync(disk, session.finish(false))
       },
+      close: () => undefined, // a number is never out of reach
     }
-    const timer = new CommitTimer(handle, commitInterval)
-    this.#timer = timer
-    runner.afterEach = () => timer.update()
-    timer.update()
+    const keeper = new HandleKeeper(kept, session.isWriter ? commitInterval : undefined)
+    this.#keeper = keeper
+    runner.afterEach = () => keeper.update()
   }
 
   static async open(path: PathLike, access: Access, options: ResolvedOptions): Promise<Descriptor> {
@@ -84,7 +85,7 @@ export class Descriptor {
     try {
       return runSync(disk, operation(this.#session))
     } finally {
-      this.#timer?.update()
+      this.#keeper.update()
     }
   }
 
@@ -112,7 +113,7 @@ export class Descriptor {
     try {
       await this.run((session) => session[how]())
     } finally {
-      this.#timer?.stop()
+      this.#keeper.stop()
     }
   }
 
@@ -121,7 +122,7 @@ export class Descriptor {
     try {
       this.runSync((session) => session[how]())
     } finally {
-      this.#timer?.stop()
+      this.#keeper.stop()
     }
   }
 }

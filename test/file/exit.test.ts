@@ -140,6 +140,77 @@ describe('an open handle', () => {
   })
 })
 
+describe('a handle that was never closed', () => {
+  const WARNING =
+    /\(node:\d+\) \[SEALFILE_NOT_CLOSED\] SealfileWarning: the file '.*' was never closed(.*): (.*)\. Close every handle/g
+  const warningsOf = (stderr: string): string[][] => [...stderr.matchAll(WARNING)].map(([, others, outcome]) => [others!, outcome!])
+
+  test.each([
+    ['at the end of the work', `const file = await open(); await file.write('text')`, ''],
+    ['by process.exit', `const file = await open(); await file.write('text'); process.exit(0)`, ''],
+    ['by an error', `const file = await open(); await file.write('text'); throw new Error('no')`, ''],
+    ['of the kind that does not wait', `openSync().write('text')`, ''],
+    [
+      'like others',
+      `for (let i = 0; i < 3; i++) sealfile.EncryptedFile.openSync(path + i, 'w', options).write('x'); openSync().write('text')`,
+      ', and 3 more were not',
+    ],
+  ])('is warned about once, %s', (_, script, others) => {
+    const { path, stderr } = runScript(script)
+    expect(warningsOf(stderr), stderr).toEqual([[others, 'what was written to it is committed']])
+    expect(readEncrypted(path).toString()).toBe('text')
+  })
+
+  test('and was to replace a file is dropped', () => {
+    const { stderr } = runScript(`options.atomic = true; const file = await open(); await file.write('text')`)
+    expect(warningsOf(stderr), stderr).toEqual([['', 'what was written to it is dropped']])
+  })
+
+  test.each([
+    ['a closed handle', `const file = await open(); await file.write('text'); await file.close()`],
+    ['a handle that is being closed', `const file = await open(); void file.write('text'); void file.close(); process.exit(0)`],
+    ['a closed handle of the kind that does not wait', `const file = openSync(); file.write('text'); file.close()`],
+    ['a reader', `const file = await open(); await file.close(); await open('r')`],
+  ])('is not %s', (_, script) => {
+    const { stderr } = runScript(script)
+    expect(stderr).toBe('')
+  })
+
+  test.each([
+    ['with waiting', `await open('r+')`, `await file.write('text')`],
+    ['without waiting', `openSync('r+')`, `file.write('text')`],
+  ])('is closed when nobody can reach it any more, with a warning, %s', (_, opening, writing) => {
+    const { path, stderr, status } = runScript(`
+      import { setFlagsFromString } from 'node:v8'
+      import { runInNewContext } from 'node:vm'
+      import { existsSync, readdirSync, readlinkSync } from 'node:fs'
+      setFlagsFromString('--expose-gc')
+      const gc = runInNewContext('gc')
+      const warnings = []
+      process.on('warning', (warning) => warnings.push(warning.code))
+      await (await open()).close()
+      const leadsTo = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd) } catch { return '' } }
+      const countOpen = () => readdirSync('/proc/self/fd').filter((fd) => leadsTo(fd) === path).length
+      async function forget() {
+        const file = ${opening}
+        ${writing}
+        await open('r')
+      }
+      await forget()
+      if (countOpen() !== 2) throw new Error('nothing was forgotten')
+      for (let i = 0; i < 100 && (existsSync(path + '.sealfile-lock') || countOpen() > 0); i++) {
+        gc()
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      if (existsSync(path + '.sealfile-lock')) throw new Error('it is still locked')
+      if (countOpen() > 0) throw new Error('it is still open')
+      if (warnings.join() !== 'SEALFILE_NOT_CLOSED') throw new Error(warnings.join())
+    `)
+    expect(status, stderr).toBe(0)
+    expect(readEncrypted(path).toString()).toBe('text')
+  })
+})
+
 test('two processes do not write one file at the same time', () => {
   const { path, status, stderr } = runScript(`
     import { spawnSync } from 'node:child_process'
