@@ -1,5 +1,5 @@
 import { ciphertextSize, segmentPosition, type Geometry } from '../../container/geometry.js'
-import { begin, readFully, settle, type Background, type Steps } from '../io/steps.js'
+import { begin, readFully, settle, settleQuietly, type Background, type Steps } from '../io/steps.js'
 
 /** What must be known of a state to fetch its segments. */
 export interface Extent {
@@ -78,12 +78,7 @@ export class ReadAhead {
   *#dropAhead(): Steps<void> {
     const ahead = this.#ahead
     this.#ahead = undefined
-    if (ahead === undefined) return
-    try {
-      yield* settle(ahead.background)
-    } catch {
-      // Nobody has asked for those bytes.
-    }
+    if (ahead !== undefined) yield* settleQuietly(ahead.background)
   }
 
   #find(index: number, size: number): Uint8Array | undefined {

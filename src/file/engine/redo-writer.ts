@@ -14,6 +14,7 @@ import { writeFully, type Steps } from '../io/steps.js'
 import { findFreePlace, type Journal } from './journal.js'
 import type { SegmentReader } from './segment-reader.js'
 import type { SegmentSealer } from './segment-sealer.js'
+import { WriteQueue } from './write-queue.js'
 
 /** A segment that replaces one that the file holds. */
 export interface Replacement {
@@ -31,9 +32,14 @@ export interface RedoList {
   readonly change: Uint8Array
 }
 
-/** A list that takes this much of the file, or has this many entries, is worth applying. */
-const LARGE_LIST_SIZE = 4 * 2 ** 20
+/**
+ * A list is worth applying when it has this many entries, or takes so much of the file: a share of the data, within bounds. To apply
+ * costs two waits for the disk, whatever the list's size.
+ */
 const LARGE_LIST_COUNT = 1_024
+const LARGE_LIST_SHARE = 1 / 8
+const LARGE_LIST_SIZE_MIN = 4 * 2 ** 20
+const LARGE_LIST_SIZE_MAX = 64 * 2 ** 20
 
 /** Writes segments that replace committed ones behind the data, and later copies them to their places (docs/format.md, "Redo list"). */
 export class RedoWriter {
@@ -89,8 +95,9 @@ export class RedoWriter {
     const { live } = this.#journal
     if (live === undefined || live.redo.size === 0) return false
     const { geometry } = this.#file
-    const size = live.end - ciphertextSize(geometry, live.length)
-    return live.redo.size >= LARGE_LIST_COUNT || size >= Math.max(LARGE_LIST_SIZE, 4 * geometry.segmentSize)
+    const dataEnd = ciphertextSize(geometry, live.length)
+    const share = Math.min(Math.max(dataEnd * LARGE_LIST_SHARE, LARGE_LIST_SIZE_MIN), LARGE_LIST_SIZE_MAX)
+    return live.redo.size >= LARGE_LIST_COUNT || live.end - dataEnd >= Math.max(share, 4 * geometry.segmentSize)
   }
 
   /**
@@ -102,9 +109,15 @@ export class RedoWriter {
     const { live } = this.#journal
     if (live === undefined || live.redo.size === 0) return
     const { geometry } = this.#file
-    for (const entry of live.redo.values()) {
-      const { nonce, ciphertext, tag } = yield* this.#reader.loadListed(entry)
-      yield* writeFully(this.#fd, [nonce, ciphertext, tag], segmentPosition(geometry, entry.index))
+    const queue = new WriteQueue(this.#fd)
+    try {
+      yield* this.#reader.loadEachListed(live.redo.values(), function* ({ index }, segment) {
+        queue.addSegment(segmentPosition(geometry, index), segment)
+        yield* queue.writeFull()
+      })
+      yield* queue.drain()
+    } finally {
+      yield* queue.abandon()
     }
     const { length, count } = live
     const content = {

@@ -2,7 +2,7 @@ import { releaseMemory } from '../../bytes/memory.js'
 import { segmentLength } from '../../container/geometry.js'
 import type { RedoEntry } from '../../container/redo-list.js'
 import { decryptSegment, type EncryptedSegment } from '../../seal/segment.js'
-import { readFully, type Steps } from '../io/steps.js'
+import { begin, readFully, settle, settleQuietly, type Background, type Steps } from '../io/steps.js'
 import type { ContainerFile } from './container-file.js'
 import { ReadAhead, type Extent } from './read-ahead.js'
 
@@ -29,6 +29,8 @@ export interface Span {
 
 const NONCE_SIZE = 12
 const TAG_SIZE = 16
+/** Segments of the redo list that are fetched at once. */
+const FETCHES_MAX = 4
 /** Plaintext that is kept for readers that come back for it; the last two segments in any case. */
 const CACHE_LENGTH = 2 ** 20
 
@@ -112,13 +114,41 @@ export class SegmentReader {
   }
 
   /** Decrypts a segment of the redo list. */
-  *loadListed(entry: RedoEntry): Steps<LoadedSegment & EncryptedSegment> {
+  *loadListed(entry: RedoEntry): Steps<LoadedSegment> {
     const ciphertext = new Uint8Array(entry.length)
     if ((yield* readFully(this.#fd, ciphertext, entry.position)) < entry.length) throw this.#file.truncated(entry.index)
-    const { index, nonce, tag } = entry
+    return { plaintext: this.#decryptListed(entry, ciphertext), tag: entry.tag }
+  }
+
+  /** Decrypts segments of the redo list, one after the other, while the next ones are being fetched. */
+  *loadEachListed(entries: Iterable<RedoEntry>, use: (entry: RedoEntry, segment: EncryptedSegment) => Steps<void>): Steps<void> {
+    const waiting = [...entries]
+    const fetching: { readonly entry: RedoEntry; readonly ciphertext: Uint8Array; readonly background: Background }[] = []
+    try {
+      while (waiting.length > 0 || fetching.length > 0) {
+        while (fetching.length < FETCHES_MAX && waiting.length > 0) {
+          const entry = waiting.shift()!
+          const ciphertext = new Uint8Array(entry.length)
+          const args = [this.#fd, ciphertext, 0, entry.length, entry.position] as const
+          fetching.push({ entry, ciphertext, background: yield* begin({ call: 'read', args: [...args] }) })
+        }
+        const { entry, ciphertext, background } = fetching.shift()!
+        const read = (yield* settle(background)) as number
+        // A short read is gone on with.
+        const rest = yield* readFully(this.#fd, ciphertext.subarray(read), entry.position + read)
+        if (read + rest < entry.length) throw this.#file.truncated(entry.index)
+        this.#decryptListed(entry, ciphertext)
+        yield* use(entry, { nonce: entry.nonce, ciphertext, tag: entry.tag })
+      }
+    } finally {
+      for (const { background } of fetching) yield* settleQuietly(background)
+    }
+  }
+
+  #decryptListed({ index, nonce, tag }: RedoEntry, ciphertext: Uint8Array): Uint8Array {
     const plaintext = decryptSegment(this.#file.schedule, { index, isFinal: false }, { nonce, ciphertext, tag })
     if (plaintext === undefined) throw this.#file.corrupted(index)
-    return { plaintext, nonce, ciphertext, tag }
+    return plaintext
   }
 
   /** Forgets a segment that is about to be replaced. */

@@ -118,6 +118,15 @@ export function* settle(background: Background): Steps<unknown> {
   return yield { await: background }
 }
 
+/** Waits for a background call whose outcome nobody needs. */
+export function* settleQuietly(background: Background): Steps<void> {
+  try {
+    yield* settle(background)
+  } catch {
+    // Whoever made the call has given up.
+  }
+}
+
 /**
  * Waits for what a caller's function has returned, if it is a promise.
  *
