@@ -170,7 +170,7 @@ class Opener {
       throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT', message, { path: this.#name })
     }
     const reader = new SegmentReader(file, fd, start)
-    const found = yield* new StateFinder(file, fd, size, this.#options.recover, true).find(start)
+    const found = yield* new StateFinder(file, fd, size, { recover: this.#options.recover, forWriting: true }).find(start)
     this.#checkFreshness(file, found.state.record)
     const editor = yield* Editor.open(file, fd, reader, this.#editorOptions(file, true), found, size)
     return { container: file, fd, reader, content: editor, editor, fellBack: found.fellBack }

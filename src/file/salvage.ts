@@ -63,7 +63,7 @@ export function* salvageFile(source: PathLike, target: PathLike, options: Resolv
 
 function* planEditable(file: ContainerFile, fd: number, start: Uint8Array, size: number): Steps<Plan> {
   const header = start.subarray(0, file.geometry.headerSize)
-  const state = yield* new StateFinder(file, fd, size, true, false).findNewest(header)
+  const state = yield* new StateFinder(file, fd, size, { recover: true }).findNewest(header)
   if (state !== undefined) return { state, isSizeKnown: true }
   const { headerSize, segmentSize, segmentOverhead } = file.geometry
   const stride = segmentSize + segmentOverhead

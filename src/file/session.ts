@@ -1,6 +1,5 @@
 import type { BigIntStats, Stats } from 'node:fs'
 import { invalidState, outOfRange } from '../argument-errors.js'
-import { LockedError } from '../errors.js'
 import type { Editor } from './engine/editor.js'
 import { releaseLock, type Lock } from './engine/lock.js'
 import { verifyState, type Control, type StateReport } from './engine/verifier.js'
@@ -101,6 +100,8 @@ export class Session {
    * @returns bytes read: 0 at the end of the file.
    */
   *read(target: Uint8Array, position: number | null): Steps<number> {
+    this.checkOpen('read')
+    if (target.length === 0) return 0
     this.#checkReadable()
     const read = yield* this.#file.content.read(target, position ?? this.#cursor)
     if (position === null) this.#cursor += read
@@ -139,7 +140,7 @@ export class Session {
       const bytes = yield* this.#readPieces(signal)
       if (!content.takeMixed()) return bytes
     }
-    throw this.#changedWhileRead()
+    throw this.#file.container.changing()
   }
 
   /** @returns the next line without its end, as UTF-8; undefined at the end of the file. */
@@ -157,8 +158,8 @@ export class Session {
    * @param position - In the plaintext; null writes on from the cursor. Appending handles write at the end.
    */
   *write(data: Uint8Array, position: number | null): Steps<number> {
-    const editor = this.#checkWritable('write')
-    yield* this.#writeAt(editor, data, this.#access.append ? editor.length : (position ?? this.#cursor), position === null)
+    yield* this.#put(data, position)
+    if (this.#access.sync) yield* this.#file.editor!.sync()
     return data.length
   }
 
@@ -166,7 +167,8 @@ export class Session {
   *writeVector(buffers: readonly Uint8Array[], position: number | null): Steps<number> {
     this.checkOpen('writev')
     let done = 0
-    for (const buffer of buffers) done += yield* this.write(buffer, position === null ? null : position + done)
+    for (const buffer of buffers) done += yield* this.#put(buffer, position === null ? null : position + done)
+    if (this.#access.sync && buffers.length > 0) yield* this.#file.editor!.sync()
     return done
   }
 
@@ -174,6 +176,7 @@ export class Session {
   *append(data: Uint8Array): Steps<number> {
     const editor = this.#checkWritable('write')
     yield* this.#writeAt(editor, data, editor.length, true)
+    if (this.#access.sync) yield* editor.sync()
     return data.length
   }
 
@@ -256,7 +259,7 @@ export class Session {
       if (!ok) yield* content.refresh()
       if (ok || content.state === state) return { ok, size: state.length, segments: state.count, bad, snapshot }
     }
-    throw this.#changedWhileRead()
+    throw this.#file.container.changing()
   }
 
   *chmod(mode: number | string): Steps<void> {
@@ -392,14 +395,19 @@ export class Session {
     }
   }
 
+  *#put(data: Uint8Array, position: number | null): Steps<number> {
+    const editor = this.#checkWritable('write')
+    yield* this.#writeAt(editor, data, this.#access.append ? editor.length : (position ?? this.#cursor), position === null)
+    return data.length
+  }
+
   *#writeAt(editor: Editor, data: Uint8Array, position: number, moves: boolean): Steps<void> {
     this.#times = undefined
     try {
       yield* editor.write(data, position)
     } finally {
-      if (moves) this.#cursor = editor.writtenTo
+      if (moves && data.length > 0) this.#cursor = editor.writtenTo
     }
-    if (this.#access.sync) yield* editor.sync()
   }
 
   /** Sees to it that the length is the newest. @returns the descriptor. */
@@ -407,11 +415,6 @@ export class Session {
     this.checkOpen('fstat')
     yield* this.#file.content.refresh()
     return this.#file.fd
-  }
-
-  #changedWhileRead(): LockedError {
-    const message = 'the file was changed each time while it was read: try again when its writer has less to do'
-    return new LockedError(message, { path: this.#file.container.path })
   }
 
   #checkReadable(): void {

@@ -31,7 +31,8 @@ export function* findLine(
   for (let length = FIRST_LENGTH; ; length = Math.min(2 * length, LONGEST_LENGTH)) {
     const buffer = new Uint8Array(length)
     const piece = buffer.subarray(0, yield* read(buffer, position))
-    if (piece.length === 0) return position === start || complete ? undefined : { text: textOf(pieces), next: position }
+    if (piece.length === 0)
+      return position === start || complete ? undefined : { text: decode(concatBytes(...pieces)), next: position }
     const end = piece.indexOf(LINE_FEED)
     if (end < 0) pieces.push(piece)
     else {
@@ -44,6 +45,9 @@ export function* findLine(
 
 function textOf(pieces: readonly Uint8Array[]): string {
   const bytes = pieces.length === 1 ? pieces[0]! : concatBytes(...pieces)
-  const end = bytes.at(-1) === CARRIAGE_RETURN ? bytes.length - 1 : bytes.length
-  return Buffer.from(bytes.buffer, bytes.byteOffset, end).toString()
+  return decode(bytes.at(-1) === CARRIAGE_RETURN ? bytes.subarray(0, -1) : bytes)
+}
+
+function decode(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
 }

@@ -407,7 +407,7 @@ function describe(content: Uint8Array, tally: Tally): void {
   const fd = disk.sync.open(PATH, 0, 0)
   const file = ContainerFile.open(PATH, optionsOf(), content)
   const header = content.subarray(0, file.geometry.headerSize)
-  const found = runSync(disk, new StateFinder(file, fd, content.length, false, false).find(header))
+  const found = runSync(disk, new StateFinder(file, fd, content.length).find(header))
   file.dispose()
   tally.add('fell back', found.fellBack)
   tally.add('pending list', found.state.redo.size > 0)

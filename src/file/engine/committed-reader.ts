@@ -4,7 +4,7 @@ import { PREAMBLE_SIZE } from '../../container/preamble.js'
 import { CorruptedFileError, RollbackError } from '../../errors.js'
 import { accumulate } from '../../seal/snapshot.js'
 import { io, readFully, type Steps } from '../io/steps.js'
-import { StateFinder, type CommittedState, type FoundState } from './committed-state.js'
+import { StateFinder, type CommittedState, type FoundState, type Search } from './committed-state.js'
 import type { ContainerFile } from './container-file.js'
 import type { Content } from './content.js'
 import type { SegmentReader } from './segment-reader.js'
@@ -68,7 +68,7 @@ export class CommittedReader implements Content {
     { recover, follows }: ReaderOptions,
   ): Steps<CommittedReader> {
     const first = header.slice(0, file.geometry.headerSize)
-    const sighting = yield* findBesideWriter(file, fd, first, size, recover)
+    const sighting = yield* findBesideWriter(file, fd, first, size, { recover })
     if (sighting.header !== first) yield* reader.forget()
     return new CommittedReader(file, fd, reader, follows, sighting)
   }
@@ -117,7 +117,10 @@ export class CommittedReader implements Content {
         return plaintext
       } catch (error) {
         if (!(error instanceof CorruptedFileError) || tries === TRIES || !(yield* this.#advance())) throw error
-        if (index >= this.state.count) return NO_BYTES
+        if (index < this.state.count) continue
+        // What was read before this segment is of an older, longer state.
+        this.#isMixed = true
+        return NO_BYTES
       }
     }
   }
@@ -128,7 +131,7 @@ export class CommittedReader implements Content {
     const header = yield* readHeader(this.#file, this.#fd)
     if (equalBytes(recordsOf(header), recordsOf(this.#header))) return false
     const { size } = yield* io.fstat(this.#fd)
-    const sighting = yield* findBesideWriter(this.#file, this.#fd, header, size, false)
+    const sighting = yield* findBesideWriter(this.#file, this.#fd, header, size, { wasOpen: true })
     const before = this.state.record.sequence
     const { sequence } = sighting.found.state.record
     if (sequence < before) {
@@ -167,14 +170,16 @@ function recordsOf(header: Uint8Array): Uint8Array {
 /**
  * Finds the state of a file that a writer may be changing: what does not fit together is looked at again as long as the records
  * change.
+ *
+ * @throws LockedError if they change each time.
  */
-function* findBesideWriter(file: ContainerFile, fd: number, header: Uint8Array, size: number, recover: boolean): Steps<Sighting> {
+function* findBesideWriter(file: ContainerFile, fd: number, header: Uint8Array, size: number, search: Search): Steps<Sighting> {
   const preamble = header.subarray(0, PREAMBLE_SIZE)
-  for (let tries = 1; ; tries++) {
+  for (let tries = 0; tries < TRIES; tries++) {
     let found: FoundState | undefined
     let damage: CorruptedFileError | undefined
     try {
-      found = yield* new StateFinder(file, fd, size, recover, false).find(header)
+      found = yield* new StateFinder(file, fd, size, search).find(header)
       if (!found.fellBack) return { found, header }
     } catch (error) {
       if (!(error instanceof CorruptedFileError)) throw error
@@ -184,7 +189,7 @@ function* findBesideWriter(file: ContainerFile, fd: number, header: Uint8Array, 
     if (again.length < header.length || !equalBytes(again.subarray(0, PREAMBLE_SIZE), preamble)) {
       throw file.damaged('the file was emptied or written anew meanwhile: open it again')
     }
-    if (tries === TRIES || equalBytes(recordsOf(again), recordsOf(header))) {
+    if (equalBytes(recordsOf(again), recordsOf(header))) {
       if (found !== undefined) return { found, header }
       throw damage!
     }
@@ -192,4 +197,5 @@ function* findBesideWriter(file: ContainerFile, fd: number, header: Uint8Array, 
     size = (yield* io.fstat(fd)).size
     yield* io.sleep(PAUSE_MS)
   }
+  throw file.changing()
 }

@@ -36,6 +36,16 @@ export interface FoundState {
 
 const NO_REDO: ReadonlyMap<number, RedoEntry> = new Map()
 
+/** What an opener wants of a file. */
+export interface Search {
+  /** Take the newest whole state of a damaged file, too. */
+  readonly recover?: boolean
+  /** Later commits will carry on what the state's list holds. */
+  readonly forWriting?: boolean
+  /** The file was open all the time, so that no power cut can have taken part of a commit. */
+  readonly wasOpen?: boolean
+}
+
 /** How the state of an editable file is chosen among its records (docs/format.md, "Which record counts"). */
 export class StateFinder {
   readonly #file: ContainerFile
@@ -44,17 +54,20 @@ export class StateFinder {
   readonly #size: number
   readonly #recover: boolean
   readonly #forWriting: boolean
+  readonly #wasOpen: boolean
 
-  /**
-   * @param recover - Take the newest whole state of a damaged file, too.
-   * @param forWriting - Later commits will carry on what the state's list holds.
-   */
-  constructor(file: ContainerFile, fd: number, size: number, recover: boolean, forWriting: boolean) {
-    this.#forWriting = forWriting
+  constructor(
+    file: ContainerFile,
+    fd: number,
+    size: number,
+    { recover = false, forWriting = false, wasOpen = false }: Search = {},
+  ) {
     this.#file = file
     this.#fd = fd
     this.#size = size
     this.#recover = recover
+    this.#forWriting = forWriting
+    this.#wasOpen = wasOpen
   }
 
   /** @param header - The file's first 1,280 bytes. */
@@ -103,7 +116,7 @@ export class StateFinder {
 
   /** @returns the record's state; undefined if a power cut took part of it and an older record counts. */
   *#tryRecord(record: CommitRecord, durableSequence: number): Steps<CommittedState | undefined> {
-    const mustBeWhole = record.clean || record.sequence <= durableSequence
+    const mustBeWhole = record.clean || record.sequence <= durableSequence || this.#wasOpen
     try {
       const state = yield* this.#loadState(record, mustBeWhole)
       if (!mustBeWhole) yield* this.#checkGrowth(state)

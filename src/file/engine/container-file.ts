@@ -22,7 +22,7 @@ import {
   type ContainerKind,
   type Preamble,
 } from '../../container/preamble.js'
-import { CorruptedFileError, InvalidKeyError, SealfileError } from '../../errors.js'
+import { CorruptedFileError, InvalidKeyError, LockedError, SealfileError } from '../../errors.js'
 import { KeySchedule } from '../../seal/schedule.js'
 import type { Aead } from '../../seal/suites.js'
 import type { KeySource } from '../key-source.js'
@@ -140,6 +140,12 @@ export class ContainerFile {
   /** An error about the segments together, each of which authenticates. */
   rolledBack(): CorruptedFileError {
     return this.damaged('the snapshot does not match: a segment was put back to an older version')
+  }
+
+  /** An error about a writer who leaves no time to read a state as a whole. */
+  changing(): LockedError {
+    const message = 'the file was changed each time while it was read: try again when its writer has less to do'
+    return new LockedError(message, { path: this.path })
   }
 
   /** An error about the header or the commit records. */

@@ -253,6 +253,7 @@ export class Editor implements Content {
     // What is left of the last segment is encrypted anew, and so must be here.
     if (count > 0 && lastLength < segmentSize) (yield* this.#dirtySegment(last, 0)).length = lastLength
     this.#dirty.dropFrom(count)
+    this.#reader.dropFrom(count)
     if (count < this.#committer.placedCount) this.#keptCount = Math.min(this.#keptCount, count)
     this.#through.abandon()
     this.#isAppending = false

@@ -43,10 +43,12 @@ export class ReadAhead {
    * Fetches a segment.
    *
    * @param size - Bytes that it takes in the file.
-   * @param last - The segments from `index` to this one will be wanted, in this order.
+   * @param wanted - The segments from `index` to this one will be wanted, in this order.
    * @returns `size` bytes, or fewer where the file ends; lent until the next call.
    */
-  *fetch(extent: Extent, index: number, size: number, last: number): Steps<Uint8Array> {
+  *fetch(extent: Extent, index: number, size: number, wanted: number): Steps<Uint8Array> {
+    // A writer's newest segments are in no committed state.
+    const last = Math.min(wanted, extent.count - 1)
     let bytes = this.#find(index, size)
     if (bytes === undefined && this.#ahead?.window.first === index) {
       yield* this.#advance()

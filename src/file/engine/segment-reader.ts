@@ -1,6 +1,7 @@
 import { releaseMemory } from '../../bytes/memory.js'
 import { segmentLength } from '../../container/geometry.js'
 import type { RedoEntry } from '../../container/redo-list.js'
+import { CorruptedFileError } from '../../errors.js'
 import { decryptSegment, type EncryptedSegment } from '../../seal/segment.js'
 import { begin, readFully, settle, settleQuietly, type Background, type Steps } from '../io/steps.js'
 import type { ContainerFile } from './container-file.js'
@@ -80,7 +81,8 @@ export class SegmentReader {
       try {
         plaintext = yield* plaintextOf(index, last)
       } catch (error) {
-        if (done > 0) break // a short read; the next one begins at the segment and reports it
+        // A short read; the next one begins at the segment and reports it.
+        if (done > 0 && error instanceof CorruptedFileError) break
         throw error
       }
       const from = position + done - index * segmentSize
@@ -157,6 +159,11 @@ export class SegmentReader {
     if (segment === undefined) return
     this.#cache.delete(index)
     releaseMemory(segment.plaintext)
+  }
+
+  /** Forgets segments from `start` on, because the file has become shorter. */
+  dropFrom(start: number): void {
+    for (const index of [...this.#cache.keys()]) if (index >= start) this.drop(index)
   }
 
   /** Forgets how segments lie in the file, because that has changed; what they hold has not. */
