@@ -35,6 +35,7 @@ export interface ReadRequest {
 }
 
 const DEFAULT_READ_LENGTH = 16_384
+const A_VIEW = 'an instance of Buffer, TypedArray, or DataView'
 
 /** A view of any ArrayBufferView's bytes. */
 export function bytesOf(view: ArrayBufferView): Uint8Array {
@@ -59,21 +60,27 @@ export function checkReadArguments(first: unknown, second: unknown, third: unkno
   let buffer: unknown = first
   let [offset, length, position] = [second, third, fourth]
   if (!ArrayBuffer.isView(first)) {
-    if (first !== undefined && first !== null && typeof first !== 'object')
-      throw invalidArgType('buffer', 'an instance of Buffer, TypedArray, or DataView', first)
+    if (first !== undefined && first !== null && typeof first !== 'object') throw invalidArgType('options', 'of type object', first)
     ;({ buffer = Buffer.alloc(DEFAULT_READ_LENGTH), offset, length, position } = (first ?? {}) as ReadOptions)
   } else if (typeof second === 'object' && second !== null) {
     ;({ offset, length, position } = second as ReadOptions)
   }
-  if (!ArrayBuffer.isView(buffer)) throw invalidArgType('buffer', 'an instance of Buffer, TypedArray, or DataView', buffer)
+  if (!ArrayBuffer.isView(buffer)) throw invalidArgType('buffer', A_VIEW, buffer)
   const from = offset ?? 0
   checkInteger('offset', from, 0, Number.MAX_SAFE_INTEGER)
   const wanted = length ?? buffer.byteLength - from
   if (wanted === 0) return { buffer, target: new Uint8Array(0), position: checkPosition(position) }
   if (buffer.byteLength === 0) throw invalidArgValue('buffer', buffer, 'is empty and cannot be written')
   if (from > buffer.byteLength) throw outOfRange('offset', `<= ${buffer.byteLength}`, from)
-  checkInteger('length', wanted, 0, buffer.byteLength - from)
+  checkPartLength(wanted, buffer.byteLength - from)
   return { buffer, target: bytesOf(buffer).subarray(from, from + wanted), position: checkPosition(position) }
+}
+
+/** Checks a length, in two steps whose words are Node's. */
+function checkPartLength(length: unknown, max: number): asserts length is number {
+  checkInteger('length', length, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+  if (length < 0) throw outOfRange('length', '>= 0', length)
+  if (length > max) throw outOfRange('length', `<= ${max}`, length)
 }
 
 /** A checked `write`. */
@@ -92,6 +99,9 @@ export function checkWriteArguments(
 ): WriteRequest {
   if (typeof first === 'string') {
     const position = typeof second === 'object' && second !== null ? (second as WriteOptions).position : second
+    if (typeof third === 'string' && third.toLowerCase() === 'hex' && first.length % 2 !== 0) {
+      throw invalidArgValue('encoding', third, `is invalid for data of length ${first.length}`)
+    }
     return { data: encodeText(first, third, binary), position: checkPosition(position) }
   }
   if (!ArrayBuffer.isView(first))
@@ -102,7 +112,7 @@ export function checkWriteArguments(
   checkInteger('offset', from, 0, Number.MAX_SAFE_INTEGER)
   if (from > first.byteLength) throw outOfRange('offset', `<= ${first.byteLength}`, from)
   const wanted = length ?? first.byteLength - from
-  checkInteger('length', wanted, 0, first.byteLength - from)
+  checkPartLength(wanted, first.byteLength - from)
   return { data: bytesOf(first).subarray(from, from + wanted), position: checkPosition(position) }
 }
 
@@ -148,7 +158,7 @@ function encodeText(text: string, encoding: unknown, binary: boolean): Uint8Arra
 
 /** @returns the encoding, or undefined for none. */
 export function checkEncoding(encoding: unknown): BufferEncoding | undefined {
-  if (encoding === undefined || encoding === null || encoding === 'buffer') return undefined
+  if (encoding === undefined || encoding === null || encoding === '' || encoding === 'buffer') return undefined
   if (typeof encoding === 'string' && Buffer.isEncoding(encoding)) return encoding
   throw invalidArgValue('encoding', encoding, 'is invalid encoding')
 }
@@ -158,6 +168,16 @@ export function checkContent(data: unknown, encoding: unknown, binary: boolean):
   if (typeof data === 'string') return encodeText(data, encoding, binary)
   if (ArrayBuffer.isView(data)) return bytesOf(data)
   throw invalidArgType('data', 'of type string or an instance of Buffer, TypedArray, or DataView', data)
+}
+
+/** What `readFile` takes. */
+export interface ReadFileOptions extends ContentOptions {
+  /**
+   * Where the content goes: a view that is large enough, or a function that gives one for a number of bytes.
+   *
+   * @defaultValue a new Buffer
+   */
+  readonly buffer?: ArrayBufferView | ((size: number) => ArrayBufferView) | undefined
 }
 
 /** What `readLine` takes. */
@@ -191,8 +211,11 @@ export function checkControl(control: Control): Control {
   return { signal, onProgress }
 }
 
-function checkSignal(signal: unknown): asserts signal is AbortSignal | undefined {
-  if (signal !== undefined && !(signal instanceof AbortSignal))
+/** @throws TypeError for what is no signal. */
+export function checkSignal(signal: unknown): asserts signal is AbortSignal | undefined {
+  if (signal === undefined) return
+  // As Node checks it: there are signals of other realms, and of polyfills.
+  if (typeof signal !== 'object' || signal === null || !('aborted' in signal))
     throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
 }
 
@@ -207,15 +230,39 @@ export interface ContentOptions {
 export function checkContentOptions(options: unknown): { encoding: BufferEncoding | undefined; signal: AbortSignal | undefined } {
   if (options === undefined || options === null) return { encoding: undefined, signal: undefined }
   if (typeof options === 'string') return { encoding: checkEncoding(options), signal: undefined }
-  if (typeof options !== 'object') throw invalidArgType('options', 'of type string or an instance of Object', options)
-  const { encoding, signal } = options as ContentOptions
+  if (typeof options !== 'object') throw invalidArgType('options', 'one of type string or object', options)
+  const { encoding, signal, flush } = options as ContentOptions & { readonly flush?: unknown }
   checkSignal(signal)
+  if (flush !== undefined && flush !== null && typeof flush !== 'boolean')
+    throw invalidArgType('options.flush', 'of type boolean', flush)
   return { encoding: checkEncoding(encoding), signal }
 }
 
+/** A checked `readFile`. */
+export interface ReadFileRequest {
+  readonly encoding: BufferEncoding | undefined
+  readonly signal: AbortSignal | undefined
+  /** Gives the memory for so many bytes. */
+  readonly allocate: (length: number) => Buffer
+}
+
 /** Checks `readFile`'s argument: a binary handle returns no text. */
-export function checkReadFileOptions(options: unknown, binary: boolean): ReturnType<typeof checkContentOptions> {
-  const checked = checkContentOptions(options)
-  if (binary && checked.encoding !== undefined) throw binaryEncoding(checked.encoding)
-  return checked
+export function checkReadFileOptions(options: unknown, binary: boolean): ReadFileRequest {
+  const { encoding, signal } = checkContentOptions(options)
+  if (binary && encoding !== undefined) throw binaryEncoding(encoding)
+  const { buffer } = (typeof options === 'object' ? (options ?? {}) : {}) as ReadFileOptions
+  if (buffer === undefined) return { encoding, signal, allocate: (length) => Buffer.allocUnsafeSlow(length) }
+  if (typeof buffer !== 'function' && !ArrayBuffer.isView(buffer)) {
+    throw invalidArgType('options.buffer', `of type function or ${A_VIEW}`, buffer)
+  }
+  const name = typeof buffer === 'function' ? 'options.buffer()' : 'options.buffer'
+  const allocate = (length: number): Buffer => {
+    const view: unknown = typeof buffer === 'function' ? buffer(length) : buffer
+    if (!ArrayBuffer.isView(view)) throw invalidArgType(name, A_VIEW, view)
+    if (view.byteLength < length) {
+      throw invalidArgValue(`${name}.byteLength`, view.byteLength, `is smaller than the file size of ${length} bytes`)
+    }
+    return Buffer.from(view.buffer, view.byteOffset, view.byteLength)
+  }
+  return { encoding, signal, allocate }
 }

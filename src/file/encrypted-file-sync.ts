@@ -1,4 +1,5 @@
 import type { BigIntStats, Stats } from 'node:fs'
+import { invalidArgType } from '../argument-errors.js'
 import {
   checkContent,
   checkContentOptions,
@@ -13,6 +14,7 @@ import {
   type ContentOptions,
   type LineOptions,
   type Position,
+  type ReadFileOptions,
   type ReadOptions,
   type WriteOptions,
 } from './data-arguments.js'
@@ -77,7 +79,10 @@ export class EncryptedFileSync implements Disposable {
   read(buffer: ArrayBufferView, offset?: number | null, length?: number | null, position?: Position): number
   read(buffer: ArrayBufferView, options?: ReadOptions<ArrayBufferView>): number
   read(first: unknown, second?: unknown, third?: unknown, fourth?: unknown): number {
+    if (!ArrayBuffer.isView(first)) throw invalidArgType('buffer', 'an instance of Buffer, TypedArray, or DataView', first)
     const { target, position } = checkReadArguments(first, second, third, fourth)
+    this.#session.checkOpen('read')
+    if (target.length === 0) return 0
     return this.#run(this.#session.read(target, position))
   }
 
@@ -113,12 +118,12 @@ export class EncryptedFileSync implements Disposable {
   }
 
   /** Reads from the handle's position to the end of the file. @returns a Buffer, or a string where there is an encoding. */
-  readFile(options?: { readonly encoding?: null | undefined } | null): Buffer
-  readFile(options: BufferEncoding | { readonly encoding: BufferEncoding }): string
-  readFile(options?: BufferEncoding | Omit<ContentOptions, 'signal'> | null): Buffer | string
+  readFile(options?: (Omit<ReadFileOptions, 'signal'> & { readonly encoding?: null | undefined }) | null): Buffer
+  readFile(options: BufferEncoding | (Omit<ReadFileOptions, 'signal'> & { readonly encoding: BufferEncoding })): string
+  readFile(options?: BufferEncoding | Omit<ReadFileOptions, 'signal'> | null): Buffer | string
   readFile(options?: unknown): Buffer | string {
-    const { encoding } = checkReadFileOptions(options, this.#isBinary)
-    const content = this.#run(this.#session.readToEnd())
+    const { encoding, allocate } = checkReadFileOptions(options, this.#isBinary)
+    const content = this.#run(this.#session.readToEnd(undefined, allocate))
     return encoding === undefined ? content : content.toString(encoding)
   }
 
@@ -144,7 +149,8 @@ export class EncryptedFileSync implements Disposable {
   writeFile(data: string | ArrayBufferView, options?: BufferEncoding | Omit<ContentOptions, 'signal'> | null): void {
     const { encoding } = checkContentOptions(options)
     this.#session.checkOpen('writeFile')
-    this.#run(this.#session.write(checkContent(data, encoding, this.#isBinary), null))
+    const content = checkContent(data, encoding, this.#isBinary)
+    if (content.length > 0) this.#run(this.#session.write(content, null))
   }
 
   /** The same as {@link EncryptedFileSync.writeFile}, as with Node's FileHandle. */

@@ -11,6 +11,7 @@ import {
   checkReadArguments,
   checkReadFileOptions,
   checkSeekArguments,
+  checkSignal,
   checkStreamOptions,
   checkTextual,
   checkVectorArguments,
@@ -18,6 +19,7 @@ import {
   type ContentOptions,
   type LineOptions,
   type Position,
+  type ReadFileOptions,
   type ReadOptions,
   type WriteOptions,
 } from './data-arguments.js'
@@ -38,7 +40,7 @@ import { runSync, type AsyncRunner } from './io/runners.js'
 import type { FileTime } from './io/steps.js'
 import { checkAborted } from './io/system-errors.js'
 import type { Session, VerifyReport, Whence } from './session.js'
-import { openWebStream, type WebStreamOptions } from './web-stream.js'
+import { checkWebStreamOptions, openWebStream, type WebStreamOptions } from './web-stream.js'
 
 /** What `read` returns. */
 export interface ReadResult<T> {
@@ -70,9 +72,19 @@ export interface WriteVectorResult<T extends readonly ArrayBufferView[]> {
   buffers: T
 }
 
+/** What `stat` takes. */
+export interface StatOptions {
+  /** Give all numbers as bigints. @defaultValue false */
+  readonly bigint?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Bytes that `writeFile` takes piece by piece are written in the pieces that come. */
 export type Content = string | ArrayBufferView
 export type Pieces = Iterable<Content> | AsyncIterable<Content>
+
+/** What `writeFile` writes between two looks at its signal, as Node does. */
+const ABORTABLE_LENGTH = 2 ** 19
 
 /** What a handle does that waits: the members of Node's FileHandle, and some more. */
 export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implements AsyncDisposable {
@@ -85,10 +97,18 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
   #closing: Promise<void> | undefined
   #closeNow: (() => void) | undefined
   #hasWebStream = false
-  readonly #hold: Hold = { retain: () => (this.#holders += 1), release: () => this.#release() }
+  readonly #hold: Hold = {
+    retain: () => (this.#holders += 1),
+    release: () => {
+      const isClosing = this.#closing !== undefined
+      this.#release()
+      return isClosing
+    },
+  }
 
   protected constructor(session: Session, runner: AsyncRunner, access: Access, commitInterval: number) {
     super()
+    this.close = this.close.bind(this) // as with Node's handle, it may be passed on
     this.#session = session
     this.#runner = runner
     this.#isBinary = access.binary
@@ -126,7 +146,9 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
   read<T extends ArrayBufferView = Buffer>(buffer: T, options?: ReadOptions<T>): Promise<ReadResult<T>>
   read<T extends ArrayBufferView = Buffer>(options?: ReadOptions<T>): Promise<ReadResult<T>>
   async read(first?: unknown, second?: unknown, third?: unknown, fourth?: unknown): Promise<ReadResult<ArrayBufferView>> {
+    this.#session.checkOpen('read')
     const { buffer, target, position } = checkReadArguments(first, second, third, fourth)
+    if (target.length === 0) return { bytesRead: 0, buffer }
     const bytesRead = await this.#runner.run(() => this.#session.read(target, position))
     return { bytesRead, buffer }
   }
@@ -137,6 +159,7 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
    * @param position - Byte of the plaintext; null reads on from the handle's position, and moves it.
    */
   async readv<T extends readonly ArrayBufferView[]>(buffers: T, position?: Position): Promise<ReadVectorResult<T>> {
+    this.#session.checkOpen('readv')
     const { pieces, position: start } = checkVectorArguments(buffers, position)
     const bytesRead = await this.#runner.run(() => this.#session.readVector(pieces, start))
     return { bytesRead, buffers }
@@ -157,6 +180,8 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
   write<T extends ArrayBufferView>(buffer: T, options?: WriteOptions): Promise<WriteResult<T>>
   write(text: string, position?: Position, encoding?: BufferEncoding | null): Promise<WriteResult<string>>
   async write(first: unknown, second?: unknown, third?: unknown, fourth?: unknown): Promise<WriteResult<unknown>> {
+    this.#session.checkOpen('write')
+    if (ArrayBuffer.isView(first) && first.byteLength === 0) return { bytesWritten: 0, buffer: first }
     const { data, position } = checkWriteArguments(first, second, third, fourth, this.#isBinary)
     const bytesWritten = await this.#runner.run(() => this.#session.write(data, position))
     return { bytesWritten, buffer: first }
@@ -164,6 +189,7 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
 
   /** Writes buffers, one after the other. The bytes are the handle's until the promise is settled. */
   async writev<T extends readonly ArrayBufferView[]>(buffers: T, position?: Position): Promise<WriteVectorResult<T>> {
+    this.#session.checkOpen('writev')
     const { pieces, position: start } = checkVectorArguments(buffers, position)
     const bytesWritten = await this.#runner.run(() => this.#session.writeVector(pieces, start))
     return { bytesWritten, buffers }
@@ -183,15 +209,14 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
    * @throws CorruptedFileError naming the segment if any of it does not authenticate.
    * @throws LockedError `ERR_SEALFILE_LOCKED` if a writer changed the file again and again while it was read.
    */
-  readFile(options?: { readonly encoding?: null | undefined; readonly signal?: AbortSignal | undefined } | null): Promise<Buffer>
-  readFile(
-    options: BufferEncoding | { readonly encoding: BufferEncoding; readonly signal?: AbortSignal | undefined },
-  ): Promise<string>
-  readFile(options?: BufferEncoding | ContentOptions | null): Promise<Buffer | string>
+  readFile(options?: (ReadFileOptions & { readonly encoding?: null | undefined }) | null): Promise<Buffer>
+  readFile(options: BufferEncoding | (ReadFileOptions & { readonly encoding: BufferEncoding })): Promise<string>
+  readFile(options?: BufferEncoding | ReadFileOptions | null): Promise<Buffer | string>
   async readFile(options?: unknown): Promise<Buffer | string> {
-    const { encoding, signal } = checkReadFileOptions(options, this.#isBinary)
+    this.#session.checkOpen('readFile')
+    const { encoding, signal, allocate } = checkReadFileOptions(options, this.#isBinary)
     checkAborted(signal)
-    const content = await this.#runner.run(() => this.#session.readToEnd(signal))
+    const content = await this.#runner.run(() => this.#session.readToEnd(signal, allocate))
     return encoding === undefined ? content : content.toString(encoding)
   }
 
@@ -229,15 +254,19 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
    * @param data - Text, bytes, or an iterable, async iterable or stream of either.
    */
   async writeFile(data: Content | Pieces, options?: BufferEncoding | ContentOptions | null): Promise<void> {
-    const { encoding, signal } = checkContentOptions(options)
     this.#session.checkOpen('writeFile')
+    const { encoding, signal } = checkContentOptions(options)
     checkAborted(signal)
-    const write = (piece: unknown): Promise<number> => {
+    const write = async (piece: unknown): Promise<number> => {
       const content = checkContent(piece, encoding, this.#isBinary)
-      return this.#runner.run(() => this.#session.write(content, null))
+      const step = signal === undefined ? content.length : ABORTABLE_LENGTH
+      for (let done = 0; done < content.length; done += step) {
+        if (done > 0) checkAborted(signal)
+        await this.#runner.run(() => this.#session.write(content.subarray(done, done + step), null))
+      }
+      return content.length
     }
-    if (isIterable(data)) await this.#holdOpen(writePieces(data, write, signal))
-    else await write(data)
+    await this.#holdOpen(isIterable(data) ? writePieces(data, write, signal) : write(data))
   }
 
   /** The same as {@link EncryptedHandle.writeFile}, as with Node's FileHandle. */
@@ -253,7 +282,8 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
 
   /** Node's own WriteStream, on the plaintext. When it has finished, what it wrote is committed. */
   createWriteStream(options?: WriteStreamOptions): WriteStream {
-    return openWriteStream(this, this.#hold, options)
+    checkStreamOptions(options, this.#isBinary)
+    return openWriteStream(this, this.#hold, options, this.#isBinary)
   }
 
   /**
@@ -265,6 +295,7 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
     if (this.fd === -1) throw invalidState('The FileHandle is closed')
     if (this.#closing !== undefined) throw invalidState('The FileHandle is closing')
     if (this.#hasWebStream) throw invalidState('The FileHandle is locked')
+    checkWebStreamOptions(options)
     this.#hasWebStream = true
     return openWebStream(this, this.#hold, options)
   }
@@ -292,16 +323,20 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
    * @param length - Bytes of plaintext.
    */
   async truncate(length = 0): Promise<void> {
+    this.#session.checkOpen('ftruncate')
     const checked = checkLength(length)
     await this.#runner.run(() => this.#session.truncate(checked))
   }
 
   /** What the system says of the file; `size` is that of the plaintext. */
-  stat(options?: { readonly bigint?: false | undefined } | null): Promise<Stats>
-  stat(options: { readonly bigint: true }): Promise<BigIntStats>
-  stat(options?: { readonly bigint?: boolean | undefined } | null): Promise<Stats | BigIntStats>
-  stat(options?: { readonly bigint?: boolean | undefined } | null): Promise<Stats | BigIntStats> {
-    return this.#runner.run<Stats | BigIntStats>(() => (options?.bigint ? this.#session.statBig() : this.#session.stat()))
+  stat(options?: StatOptions & { readonly bigint?: false | undefined }): Promise<Stats>
+  stat(options: StatOptions & { readonly bigint: true }): Promise<BigIntStats>
+  stat(options?: StatOptions): Promise<Stats | BigIntStats>
+  async stat(options?: StatOptions | null): Promise<Stats | BigIntStats> {
+    const { bigint = false, signal } = options ?? {}
+    checkSignal(signal)
+    checkAborted(signal)
+    return this.#runner.run<Stats | BigIntStats>(() => (bigint ? this.#session.statBig() : this.#session.stat()))
   }
 
   /** What the file is, and how it lies on disk. */
@@ -386,7 +421,7 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
   }
 
   /** Work in several operations, to be done before the handle closes. */
-  async #holdOpen(work: Promise<void>): Promise<void> {
+  async #holdOpen(work: Promise<unknown>): Promise<void> {
     this.#holders++
     try {
       await work

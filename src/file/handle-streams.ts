@@ -1,6 +1,8 @@
 import type { EventEmitter } from 'node:events'
 import { createReadStream, createWriteStream, type ReadStream, type WriteStream } from 'node:fs'
+
 import { createInterface, type Interface } from 'node:readline'
+import { invalidArgType, WITHHELD } from '../argument-errors.js'
 
 /** What streams need of a handle. */
 export interface StreamableHandle {
@@ -18,8 +20,8 @@ export interface StreamableHandle {
 /** Keeps a handle open that was asked to close. */
 export interface Hold {
   retain(): void
-  /** Once for each {@link Hold.retain}. */
-  release(): void
+  /** Once for each {@link Hold.retain}. @returns whether the handle was asked to close before. */
+  release(): boolean
 }
 
 /** The options of `createReadStream`, as those of Node's FileHandle. */
@@ -61,11 +63,11 @@ type DoneWith = (error: unknown, count?: number, buffer?: Uint8Array) => void
  * The calls of node:fs that its streams make, by way of a handle: so the streams are Node's own.
  *
  * @param handleOf - Gives the handle; called when there is one.
- * @param release - Called before the handle is closed.
+ * @param release - Called before the handle is closed; returns whether that goes on already.
  */
 export function streamCalls(
   handleOf: () => Pick<StreamableHandle, 'read' | 'write' | 'writev' | 'sync' | 'close'>,
-  release?: () => void,
+  release?: () => boolean,
 ) {
   return {
     read(_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | undefined, done: DoneWith): void {
@@ -89,7 +91,11 @@ export function streamCalls(
         .then(() => done(null), done)
     },
     close(_fd: number, done: Done): void {
-      release?.()
+      // What closes the handle hears how that went; a stream that was ended by it need not wait.
+      if (release?.() === true) {
+        done(null)
+        return
+      }
       handleOf()
         .close()
         .then(() => done(null), done)
@@ -107,28 +113,56 @@ function callsOf(handle: StreamableHandle, hold: Hold): ReturnType<typeof stream
 /** @returns Node's own ReadStream, on the plaintext of `handle`. */
 export function openReadStream(handle: StreamableHandle, hold: Hold, options: ReadStreamOptions | undefined): ReadStream {
   const settings = { ...options, fd: handle.fd, fs: callsOf(handle, hold) }
-  const stream = createReadStream('', settings as Parameters<typeof createReadStream>[1])
-  attach(stream, handle, hold)
-  return stream
+  const make = (): ReadStream => createReadStream('', settings as Parameters<typeof createReadStream>[1])
+  return attached(make, (stream) => stream.close(), handle, hold)
 }
 
 /** @returns Node's own WriteStream, on the plaintext of `handle`. What it has written is committed when it has finished. */
-export function openWriteStream(handle: StreamableHandle, hold: Hold, options: WriteStreamOptions | undefined): WriteStream {
+export function openWriteStream(
+  handle: StreamableHandle,
+  hold: Hold,
+  options: WriteStreamOptions | undefined,
+  isBinary: boolean,
+): WriteStream {
   const settings = { ...options, fd: handle.fd, fs: callsOf(handle, hold) }
-  const stream = createWriteStream('', settings as Parameters<typeof createWriteStream>[1])
+  const make = (): WriteStream => createWriteStream('', settings as Parameters<typeof createWriteStream>[1])
+  // One that has finished and does not close itself would wait for an end that was there.
+  const end = (stream: WriteStream): unknown => (stream.writableFinished ? stream.destroy() : stream.close())
+  const stream = attached(make, end, handle, hold)
   stream._final = (done) => {
     handle.commit().then(() => done(), done)
   }
-  attach(stream, handle, hold)
+  if (isBinary) refuseText(stream)
   return stream
 }
 
+/** A stream makes bytes of text before it writes them, so that its handle would not see that it was text. */
+function refuseText(stream: WriteStream): void {
+  for (const method of ['write', 'end'] as const) {
+    const original = stream[method].bind(stream) as (...args: unknown[]) => unknown
+    const checked = (...args: unknown[]): unknown => {
+      if (typeof args[0] !== 'string') return original(...args)
+      stream.destroy(invalidArgType('data', 'an instance of Buffer, TypedArray, or DataView on a binary handle', WITHHELD))
+      return method === 'end' ? stream : false
+    }
+    Object.assign(stream, { [method]: checked })
+  }
+}
+
 /** The handle stays open for as long as the stream does, and the stream ends when the handle is closed. */
-function attach(stream: EventEmitter & { close(): void }, handle: StreamableHandle, hold: Hold): void {
-  const end = (): void => stream.close()
-  hold.retain()
-  handle.on('close', end)
-  stream.once('close', () => handle.off('close', end))
+function attached<S extends EventEmitter>(make: () => S, end: (stream: S) => void, handle: StreamableHandle, hold: Hold): S {
+  hold.retain() // before it is made: a signal may end it at once
+  let stream: S
+  try {
+    stream = make()
+  } catch (error) {
+    hold.release()
+    throw error
+  }
+  const listener = (): void => end(stream)
+  handle.on('close', listener)
+  stream.once('close', () => handle.off('close', listener))
+  return stream
 }
 
 /** Lines of text, as those of Node's FileHandle. */

@@ -186,7 +186,12 @@ class Opener {
     if (Buffer.isBuffer(path) && !Buffer.from(this.#name).equals(path)) {
       throw invalidArgValue('path', path, 'must be UTF-8 where a file is replaced')
     }
-    const predecessor = yield* statIfThere(path)
+    let predecessor
+    try {
+      predecessor = yield* statIfThere(path)
+    } catch {
+      return undefined // to open it fails in the same way, and says so as callers know it
+    }
     if (predecessor?.isFile() === false) return undefined
     // A link that leads nowhere: no file is there yet that could be lost.
     if (predecessor === undefined && (yield* isLink(path))) return undefined

@@ -25,6 +25,11 @@ export interface VerifyReport extends StateReport {
 /** What a position is counted from. */
 export type Whence = 'start' | 'current' | 'end'
 
+/** Gives memory for so many bytes. */
+type Allocate = (length: number) => Buffer
+
+const newBuffer: Allocate = (length) => Buffer.allocUnsafeSlow(length)
+
 /** What `readToEnd` reads between two looks at its signal. */
 const PIECE_SIZE = 2 ** 20
 /** The most that Node reads into one buffer by `readFile`. */
@@ -111,8 +116,8 @@ export class Session {
   /** Fills buffers one after the other. @returns bytes read. */
   *readVector(targets: readonly Uint8Array[], position: number | null): Steps<number> {
     this.checkOpen('readv')
-    this.#checkReadable()
     if (targets.length === 0) throw systemError('EINVAL', 'read')
+    this.#checkReadable()
     let done = 0
     for (const target of targets) {
       const read = yield* this.read(target, position === null ? null : position + done)
@@ -125,10 +130,11 @@ export class Session {
   /**
    * Reads from the cursor to the end of the file.
    *
+   * @param allocate - Gives the memory for so many bytes; asked again where the file has grown meanwhile.
    * @throws an AbortError between two pieces if `signal` says so.
    * @throws LockedError if a writer changed the file each time while it was read.
    */
-  *readToEnd(signal?: AbortSignal): Steps<Buffer> {
+  *readToEnd(signal?: AbortSignal, allocate: Allocate = newBuffer): Steps<Buffer> {
     this.checkOpen('readFile')
     this.#checkReadable()
     const { content } = this.#file
@@ -137,7 +143,7 @@ export class Session {
     const start = this.#cursor
     for (let tries = 1; tries <= READ_TRIES; tries++) {
       this.#cursor = start
-      const bytes = yield* this.#readPieces(signal)
+      const bytes = yield* this.#readPieces(signal, allocate)
       if (!content.takeMixed()) return bytes
     }
     throw this.#file.container.changing()
@@ -277,7 +283,8 @@ export class Session {
     this.checkOpen('futimes')
     yield* this.commit()
     yield* io.futimes(this.#file.fd, atime, mtime)
-    this.#times = { atime, mtime }
+    const copyOf = (time: FileTime): FileTime => (time instanceof Date ? new Date(time) : time)
+    this.#times = { atime: copyOf(atime), mtime: copyOf(mtime) }
   }
 
   /**
@@ -374,10 +381,10 @@ export class Session {
   }
 
   /** Reads from the cursor to the end, wherever that comes to be meanwhile. */
-  *#readPieces(signal: AbortSignal | undefined): Steps<Buffer> {
+  *#readPieces(signal: AbortSignal | undefined, allocate: Allocate): Steps<Buffer> {
     const { content } = this.#file
     const start = this.#cursor
-    let bytes = Buffer.alloc(0)
+    let bytes: Buffer = Buffer.alloc(0)
     for (;;) {
       checkAborted(signal)
       const done = this.#cursor - start
@@ -387,8 +394,8 @@ export class Session {
       }
       if (done >= length) return bytes.subarray(0, done)
       if (bytes.length < length) {
-        const larger = Buffer.allocUnsafeSlow(length)
-        larger.set(bytes.subarray(0, done))
+        const larger = allocate(length)
+        if (larger.buffer !== bytes.buffer) larger.set(bytes.subarray(0, done))
         bytes = larger
       }
       if ((yield* this.read(bytes.subarray(done, Math.min(length, done + PIECE_SIZE)), null)) === 0) return bytes.subarray(0, done)

@@ -1,10 +1,19 @@
 import { ReadableStream, type ReadableByteStreamController, type UnderlyingByteSource } from 'node:stream/web'
+import { invalidArgType } from '../argument-errors.js'
 import type { Hold, StreamableHandle } from './handle-streams.js'
 
 /** The options of `readableWebStream`, as those of Node's FileHandle. */
 export interface WebStreamOptions {
   /** Close the handle when the stream ends. @defaultValue false */
   readonly autoClose?: boolean | undefined
+}
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` */
+export function checkWebStreamOptions(options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', options)
+  const { autoClose } = options as { readonly autoClose?: unknown }
+  if (autoClose !== undefined && typeof autoClose !== 'boolean')
+    throw invalidArgType('options.autoClose', 'of type boolean', autoClose)
 }
 
 /** Bytes that are read at once for a reader that brings no buffer. */

@@ -1,48 +1,23 @@
-import fs from 'node:fs'
 import { open } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
 import { EncryptedFile } from '../../src/index.js'
 import { OPTIONS } from '../support/encrypted-files.js'
-import { awaitable, fileHandleSuite, type SyncHandle } from '../support/file-handle-suite.js'
+import { fileHandleSuite } from '../support/file-handle-suite.js'
+import type { Handle, OpenFile } from '../support/file-handle-suite/handle.js'
+import { ENCRYPTED, NODE_MAJOR } from '../support/file-handle-suite/subject.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
-/** One contract, four implementations: Node's own handles are the oracle. */
+/** One contract, four implementations: Node's own handles are the oracle. The two that do not wait are in file-handle-sync.test.ts. */
 const inFolder = temporaryFolder()
+const openNode = open as unknown as OpenFile
 
-fileHandleSuite('node:fs/promises', open, inFolder, { withoutPositionChecks: true })
-fileHandleSuite(
-  'EncryptedFile',
-  async (path, flags) => (await EncryptedFile.open(path, flags, OPTIONS)) as unknown as FileHandle,
-  inFolder,
-)
-
-function openNodeSync(path: string, flags: string): SyncHandle {
-  const fd = fs.openSync(path, flags)
-  return {
-    read: (buffer, ...rest) => fs.readSync(fd, buffer, ...(rest as [number, number, number])),
-    write: (data, ...rest) => fs.writeSync(fd, data as string, ...(rest as [number])),
-    readFile: (options) => fs.readFileSync(fd, options as null),
-    writeFile: (data, options) => fs.writeFileSync(fd, data as string, options as null),
-    appendFile: (data, options) => fs.appendFileSync(fd, data as string, options as null),
-    stat: () => fs.fstatSync(fd),
-    sync: () => fs.fsyncSync(fd),
-    datasync: () => fs.fdatasyncSync(fd),
-    close: () => fs.closeSync(fd),
-  }
-}
-
-// eslint-disable-next-line @typescript-eslint/require-await -- what opening throws becomes a rejection, as the suite asks
-const openAwaitable = (openSync: (path: string, flags: string) => SyncHandle) => async (path: string, flags: string) =>
-  awaitable(openSync(path, flags))
-
-fileHandleSuite('fs.*Sync', openAwaitable(openNodeSync), inFolder, {
-  isSync: true,
-  withoutClosedState: true,
-  withoutOmissions: true,
+fileHandleSuite('node:fs/promises', openNode, inFolder, {
+  withoutPositionChecks: NODE_MAJOR < 22,
+  withoutWebStreamOptions: NODE_MAJOR < 22,
+  withoutViewOffsets: NODE_MAJOR < 26,
 })
 fileHandleSuite(
-  'EncryptedFile.openSync',
-  openAwaitable((path, flags) => EncryptedFile.openSync(path, flags, OPTIONS)),
+  'EncryptedFile',
+  async (path, flags, mode) => (await EncryptedFile.open(path, flags as string, { ...OPTIONS, mode })) as unknown as Handle,
   inFolder,
-  { isSync: true },
+  { ...ENCRYPTED, oracle: openNode },
 )
