@@ -1,10 +1,13 @@
 import { readdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { bundleLibrary } from '../support/bundled-library.js'
 import { KEY, PURPOSE, readEncrypted } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const inFolder = temporaryFolder()
+const locksBeside = (path: string): string[] =>
+  readdirSync(inFolder('.')).filter((name) => name.startsWith(`${basename(path)}.sealfile-lock`))
 let run: Awaited<ReturnType<typeof bundleLibrary>>
 
 beforeAll(async () => {
@@ -54,7 +57,7 @@ describe('a process that exits without closing leaves what was written, and no l
     const { path, status, stderr } = runScript(script)
     expect(status, stderr).toBe(expected)
     expect(readEncrypted(path).toString()).toBe('text')
-    expect(readdirSync(inFolder('.')).filter((name) => name.includes('lock'))).toEqual([])
+    expect(locksBeside(path)).toEqual([])
   })
 
   test('while it syncs: the lock of the dead process is left, and taken over', () => {
@@ -65,7 +68,7 @@ describe('a process that exits without closing leaves what was written, and no l
     const next = run(`${PRELUDE} const file = await open('a'); await file.write('xt'); await file.close()`, path)
     expect(next.status, next.stderr).toBe(0)
     expect(readEncrypted(path).toString()).toBe('text')
-    expect(readdirSync(inFolder('.')).filter((name) => name.includes('lock'))).toEqual([])
+    expect(locksBeside(path)).toEqual([])
   })
 
   test('from many handles at once, async and sync', () => {
@@ -98,8 +101,10 @@ describe('a process that exits without closing leaves what was written, and no l
     const { path, status, stderr } = runScript(`
       const broken = await sealfile.EncryptedFile.open(path + '-broken', 'w', options)
       await broken.write('x')
-      const { closeSync } = await import('node:fs')
-      closeSync(broken.fd)
+      const { closeSync, openSync: openPlain } = await import('node:fs')
+      const { fd } = broken
+      closeSync(fd)
+      if (openPlain('/dev/null', 'r') !== fd) throw new Error('the number went to somebody else')
       const file = await open()
       await file.write('text')
       process.exit(0)
@@ -136,7 +141,7 @@ describe('an open handle', () => {
     const next = run(`${PRELUDE}const file = await open('a'); await file.write('!'); await file.close()`, path)
     expect(next.status, next.stderr).toBe(0)
     expect(readEncrypted(path).toString()).toMatch(/^text( that is lost)?!$/)
-    expect(readdirSync(inFolder('.')).filter((name) => name.includes('lock'))).toEqual([])
+    expect(locksBeside(path)).toEqual([])
   })
 })
 
