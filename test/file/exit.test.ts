@@ -104,7 +104,7 @@ describe('a process that exits without closing leaves what was written, and no l
       const { closeSync, openSync: openPlain } = await import('node:fs')
       const { fd } = broken
       closeSync(fd)
-      if (openPlain('/dev/null', 'r') !== fd) throw new Error('the number went to somebody else')
+      while (openPlain('/dev/null', 'r') !== fd); // nobody else gets that number
       const file = await open()
       await file.write('text')
       process.exit(0)

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EncryptedFile, KeyManager } from '../../src/index.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
-const ROUNDS = process.env['SLOW'] === '1' ? 400 : 40
+const ROUNDS = process.env['SLOW'] === '1' ? 2_000 : 300
 
 /**
  * Appends numbered lines for ever, and prints how long the file is that is synced. What line n holds follows from n; a line that
