@@ -2,9 +2,11 @@
 
 const assert = require('node:assert/strict')
 const crypto = require('node:crypto')
+const { createReadStream, createWriteStream } = require('node:fs')
 const { mkdtemp, open, readFile, rm, stat } = require('node:fs/promises')
 const { tmpdir } = require('node:os')
 const { join } = require('node:path')
+const { pipeline } = require('node:stream/promises')
 
 const SEGMENT_SIZE = 65_536
 
@@ -20,9 +22,11 @@ function errorOf(promise) {
  * Does with the installed package what its users do, and prints a line.
  *
  * @param {any} sealfile - As the caller imported or required it, which TypeScript takes for two different packages.
+ * @param {any} sealfileFs - `sealfile/fs`, in the same way.
  * @param {string} caller - How it did that, for the line.
  */
-async function check({ EncryptedFile, KeyManager, CorruptedFileError, InvalidKeyError }, caller) {
+async function check(sealfile, sealfileFs, caller) {
+  const { EncryptedFile, KeyManager, CorruptedFileError, InvalidKeyError, SealfileError } = sealfile
   let workers = 0
   process.on('worker', () => workers++)
   process.on('warning', (warning) => assert.fail(warning))
@@ -68,6 +72,20 @@ async function check({ EncryptedFile, KeyManager, CorruptedFileError, InvalidKey
     const { bytesRead, buffer } = await damaged.read(Buffer.alloc(100), 0, 100, 0)
     assert(buffer.subarray(0, bytesRead).equals(whole.subarray(0, 100)), 'the rest of a damaged file is read')
     await damaged.close()
+
+    const efs = sealfileFs.createEncryptedFs({ keyManager, purpose: 'data' })
+    const inFs = join(folder, 'in-fs')
+    await efs.promises.writeFile(inFs, 'a secret')
+    efs.appendFileSync(inFs, ' text')
+    assert.equal(efs.readFileSync(inFs, 'utf8'), 'a secret text')
+    assert.equal(efs.statSync(inFs).size, 13)
+    assert(!(await readFile(inFs)).includes('secret'), 'what the fs writes is encrypted')
+    const refused = await errorOf(efs.promises.readFile(keyring))
+    assert(refused instanceof SealfileError && refused.code === 'ERR_SEALFILE_FORMAT', 'both entry points have the same classes')
+
+    const streamed = join(folder, 'streamed')
+    await pipeline(createReadStream(keyring), sealfile.createEncryptStream(reading), createWriteStream(streamed))
+    assert((await EncryptedFile.readFile(streamed, reading)).equals(await readFile(keyring)), 'a stream is read')
     keyManager.close()
 
     const native = 'argon2' in crypto

@@ -1,6 +1,7 @@
 'use strict'
 
 const sealfile = require('sealfile')
+const sealfileFs = require('sealfile/fs')
 const check = require('./check.cjs')
 
-check(sealfile, 'CommonJS')
+check(sealfile, sealfileFs, 'CommonJS')

@@ -5,7 +5,9 @@ import {
   type EncryptedFileSync,
   type OpenOptions,
   type SealfileErrorCode,
+  type VerifyReport,
 } from 'sealfile'
+import { createEncryptedFs, type EncryptedFs, type EncryptedFsOptions } from 'sealfile/fs'
 import { deepEqual, equal } from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -34,6 +36,22 @@ async function roundTrip(folder: string): Promise<void> {
   const text: string = sync.readFile('utf8')
   equal(text, 'secret\n')
   sync.close()
+
+  const fsOptions: EncryptedFsOptions = { keyManager, purpose: (name) => (name.endsWith('.log') ? 'logs' : 'config') }
+  const efs: EncryptedFs = createEncryptedFs(fsOptions)
+  const content: string = await efs.promises.readFile(path, 'utf8')
+  equal(content, 'secret\n')
+  efs.createReadStream(path).destroy()
+
+  const handle = await EncryptedFile.open(path, 'r+', options)
+  const { ok }: VerifyReport = await handle.verify()
+  equal(ok, true)
+  const bigSize: bigint = (await handle.stat({ bigint: true })).size
+  equal(bigSize, 7n)
+  const lines: string[] = []
+  for await (const line of handle) lines.push(line)
+  deepEqual(lines, ['secret'])
+  await handle.close()
 
   let code: SealfileErrorCode | undefined
   try {

@@ -1,4 +1,5 @@
 import * as sealfile from 'sealfile'
+import * as sealfileFs from 'sealfile/fs'
 import check from './check.cjs'
 
-await check(sealfile, 'ESM')
+await check(sealfile, sealfileFs, 'ESM')
