@@ -140,6 +140,21 @@ describe('segments that a dead writer left behind the end are never taken for th
     checkEverySubset(run.life, new Tally())
   })
 
+  test.each([
+    'open a; append 3996; commit; append 4096; commit; append 8192; close',
+    'open a; append 12188; close',
+    'open a; close; open a; append 12188; close',
+  ])('nor those that a shorter state has dropped, whose writer died before it cut the file: %s', (script) => {
+    const before = new CrashRun(new SeededRandom(1))
+    before.run(parseSteps('open w; append 12288; sync; truncate 100; commit'))
+    const { operations } = before.life.file
+    const synced = operations.findIndex(({ kind }) => kind === 'sync')
+    const record = operations.findIndex((operation, i) => i > synced && isRecordWrite(operation))
+    const run = dieAt(before, record + 1)
+    run.run(parseSteps(script))
+    checkEverySubset(run.life, new Tally())
+  })
+
   test('once an opener fell back', () => {
     const before = new CrashRun(new SeededRandom(1))
     before.run(parseSteps('open w; append 4096; close; open a; sync; append 4096; append 4096; append 4096; commit'))

@@ -200,7 +200,7 @@ export class Committer {
     if (this.#newHeader !== undefined && clean && this.#queue.isOneCall) yield* this.#writeAtOnce(content, state)
     else {
       yield* this.#drain()
-      yield* this.#journal.commit(content, state, clean && !isShorter)
+      yield* this.#journal.commit(content, state, clean && !isShorter && !this.#journal.hasUnsyncedCut)
     }
     this.#writtenEnd = Math.max(this.#writtenEnd, state.end)
     this.#final = final
@@ -211,8 +211,7 @@ export class Committer {
   /** Cuts off what the last commit has dropped; first that commit must be on disk, with its list at its places (R3). */
   *finishCut(): Steps<void> {
     if (!this.#mustCut) return
-    yield* this.sync()
-    yield* this.#redo.apply()
+    yield* this.#redo.apply() // which waits for the disk in any case
     yield* this.#journal.cut()
     yield* this.#reader.forgetPlaces()
     this.#writtenEnd = this.#journal.neededEnd
@@ -251,8 +250,8 @@ export class Committer {
   }
 
   /**
-   * Before a commit that makes the file shorter (R3): lists are applied, because they lie where the file will be cut; and a new
-   * file has a first commit, so that there is something to cut.
+   * Before a commit that makes the file shorter (R3): lists are applied, so that none holds segments that it drops; and a new file
+   * has a first commit, so that there is something to cut.
    */
   *#prepareShorter(): Steps<void> {
     yield* this.#beginFile()
@@ -272,7 +271,8 @@ export class Committer {
 
   /**
    * Where a writer died, takes away what is no part of the state: records that were torn or passed over, and what lies behind the
-   * state, such as segments of a commit that was never made, which would pass for later ones in their places if those were lost.
+   * state, such as segments of a commit that was never made, or that a shorter state has dropped: they would pass for later ones in
+   * their places if those were lost.
    * First the state itself must be on disk, and in the end that all this is gone.
    */
   *#clearRemains(found: FoundState): Steps<void> {
@@ -286,6 +286,7 @@ export class Committer {
       yield* this.#journal.supersede(slots)
       yield* this.#journal.barrier()
     }
+    if (this.#journal.isListApart) yield* this.#redo.apply()
     if (this.#writtenEnd <= this.#journal.neededEnd) return
     yield* this.#journal.cut()
     yield* this.#journal.barrier()

@@ -81,6 +81,12 @@ export class Journal {
     return extents
   }
 
+  /** The live commit's list does not begin where its data ends: between the two may lie what an older, longer commit held. */
+  get isListApart(): boolean {
+    const starts = this.pinned().map(({ start }) => start)
+    return starts.length > 0 && Math.min(...starts) > ciphertextSize(this.#file.geometry, this.#live!.length)
+  }
+
   /** Where the file could be cut without a loss: behind all that the live and the durable commit need. */
   get neededEnd(): number {
     return Math.max(this.#live?.end ?? 0, this.#durableList?.end ?? 0)
