@@ -1,43 +1,44 @@
-import { HandleKeeper } from '../file/handle-keeper.js'
-import { checkContent, checkReadFileOptions } from '../file/data-arguments.js'
 import type { Access } from '../file/flags.js'
+import { HandleKeeper } from '../file/handle-keeper.js'
 import { nodeDisk } from '../file/io/node-disk.js'
 import { AsyncRunner, runSync } from '../file/io/runners.js'
 import type { Disk, PathLike, Steps } from '../file/io/steps.js'
 import type { ResolvedOptions } from '../file/options.js'
 import { Session } from '../file/session.js'
+import { DescriptorDisk } from './descriptor-disk.js'
+import { nodeError } from './node-errors.js'
 
-interface ReadSettings {
-  readonly encoding?: unknown
-  readonly signal?: unknown
-}
+/** Work with an open file. */
+export type Operation<T> = (session: Session) => Steps<T>
 
 /**
- * node:fs, but for writes, which never go on in the background. So whatever goes on can be done again when a call comes that does not
- * wait: to read or sync twice changes nothing.
+ * A file that is open under a number, for calls that wait and for those that do not, in any order. One that serves a stream writes in
+ * the background, and has no time for calls that do not wait while it does.
  */
-const disk: Disk = {
-  sync: nodeDisk.sync,
-  async: {
-    ...nodeDisk.async,
-    // eslint-disable-next-line @typescript-eslint/require-await -- what is thrown becomes a rejection
-    writev: async (...args) => nodeDisk.sync.writev(...args),
-    // eslint-disable-next-line @typescript-eslint/require-await
-    ftruncate: async (...args) => nodeDisk.sync.ftruncate(...args),
-  },
-}
-
-/** A file that is open under a number, for calls that wait and for those that do not, in any order. */
 export class Descriptor {
+  readonly isBinary: boolean
   readonly #session: Session
   readonly #runner: AsyncRunner
+  /** Undefined for a stream's. */
+  readonly #mixedDisk: DescriptorDisk | undefined
   readonly #keeper: HandleKeeper
-  readonly isBinary: boolean
+  #isClosing = false
 
-  private constructor(session: Session, runner: AsyncRunner, access: Access, commitInterval: number) {
+  private constructor(
+    session: Session,
+    runner: AsyncRunner,
+    mixedDisk: DescriptorDisk | undefined,
+    access: Access,
+    commitInterval: number,
+  ) {
+    this.isBinary = access.binary
     this.#session = session
     this.#runner = runner
-    this.isBinary = access.binary
+    this.#mixedDisk = mixedDisk
+    const finish = (): void => {
+      const isGoingOn = runner.finishSync()
+      runSync(this.#disk, session.finish(isGoingOn && mixedDisk === undefined))
+    }
     const kept = {
       path: session.path,
       isProvisional: session.isProvisional,
@@ -46,10 +47,7 @@ export class Descriptor {
       },
       // An error shows again in the next call that writes, syncs or closes.
       commit: () => void runner.run(() => session.commit(true)).catch(() => undefined),
-      finish: () => {
-        runner.finishSync()
-        runSync(disk, session.finish(false))
-      },
+      finish,
       close: () => undefined, // a number is never out of reach
     }
     const keeper = new HandleKeeper(kept, session.isWriter ? commitInterval : undefined)
@@ -57,72 +55,82 @@ export class Descriptor {
     runner.afterEach = () => keeper.update()
   }
 
-  static async open(path: PathLike, access: Access, options: ResolvedOptions): Promise<Descriptor> {
-    const runner = new AsyncRunner(disk)
+  /** @param forStream - It serves a stream. */
+  static async open(path: PathLike, access: Access, options: ResolvedOptions, forStream = false): Promise<Descriptor> {
+    const mixedDisk = forStream ? undefined : new DescriptorDisk()
+    const runner = new AsyncRunner(mixedDisk ?? nodeDisk)
     const session = await runner.run(() => Session.open(path, access, options))
-    return new Descriptor(session, runner, access, options.commitInterval)
+    return new Descriptor(session, runner, mixedDisk, access, options.commitInterval)
   }
 
   static openSync(path: PathLike, access: Access, options: ResolvedOptions): Descriptor {
-    return new Descriptor(runSync(disk, Session.open(path, access, options)), new AsyncRunner(disk), access, options.commitInterval)
+    const disk = new DescriptorDisk()
+    const session = runSync(disk, Session.open(path, access, options))
+    return new Descriptor(session, new AsyncRunner(disk), disk, access, options.commitInterval)
   }
 
+  /** The number; -1 once the file is closed. */
   get fd(): number {
     return this.#session.fd
   }
 
+  /** It was asked to close. */
+  get isClosing(): boolean {
+    return this.#isClosing
+  }
+
   /** Carries out an operation after those that were begun before. */
-  run<T>(operation: (session: Session) => Steps<T>): Promise<T> {
+  run<T>(operation: Operation<T>): Promise<T> {
     return this.#runner.run(() => operation(this.#session))
   }
 
-  /** Carries out an operation at once; those that were begun before are brought to their end first. */
-  runSync<T>(operation: (session: Session) => Steps<T>): T {
-    if (this.fd !== -1 && this.#runner.isBusy) {
-      this.#session.stopReusingMemory()
-      this.#runner.finishSync()
-    }
+  /**
+   * Carries out an operation at once; those that were begun before are brought to their end first.
+   *
+   * @param syscall - For the error.
+   * @throws Error `EAGAIN` if the file serves a stream that is at work.
+   */
+  runSync<T>(operation: Operation<T>, syscall: string): T {
+    this.#checkNotAtWork(syscall)
+    if (this.#runner.isBusy) this.#runner.finishSync()
     try {
-      return runSync(disk, operation(this.#session))
+      return runSync(this.#disk, operation(this.#session))
     } finally {
       this.#keeper.update()
     }
   }
 
-  /** Reads from the position to the end, as fs.readFile does on a number. */
-  async readFile({ encoding, signal }: ReadSettings): Promise<Buffer | string> {
-    const checked = checkReadFileOptions({ encoding, signal }, this.isBinary)
-    const content = await this.run((session) => session.readToEnd(checked.signal))
-    return checked.encoding === undefined ? content : content.toString(checked.encoding)
-  }
-
-  /** Writes from the position on, as fs.writeFile does on a number. */
-  async writeFile(data: string | ArrayBufferView, { encoding }: ReadSettings): Promise<void> {
-    const content = checkContent(data, encoding, this.isBinary)
-    await this.run((session) => session.write(content, null))
-  }
-
-  /** The same, without waiting. */
-  writeFileSync(data: string | ArrayBufferView, encoding: BufferEncoding | undefined): void {
-    const content = checkContent(data, encoding, this.isBinary)
-    this.runSync((session) => session.write(content, null))
-  }
-
-  /** Ends the work with the file, by closing or discarding it. */
-  async end(how: 'close' | 'discard'): Promise<void> {
+  /** Closes the file, whatever comes of it, after what was begun before. */
+  async close(): Promise<void> {
+    this.#beginClose()
     try {
-      await this.run((session) => session[how]())
+      await this.run((session) => session.close())
     } finally {
       this.#keeper.stop()
     }
   }
 
   /** The same, without waiting. */
-  endSync(how: 'close' | 'discard'): void {
+  closeSync(): void {
+    this.#checkNotAtWork('close')
+    this.#beginClose()
     try {
-      this.runSync((session) => session[how]())
+      this.runSync((session) => session.close(), 'close')
     } finally {
       this.#keeper.stop()
     }
+  }
+
+  get #disk(): Disk {
+    return this.#mixedDisk ?? nodeDisk
+  }
+
+  #checkNotAtWork(syscall: string): void {
+    if (this.#mixedDisk === undefined && this.#runner.isBusy) throw nodeError('EAGAIN', syscall)
+  }
+
+  #beginClose(): void {
+    this.#isClosing = true
+    this.#keeper.beginClose()
   }
 }

@@ -1,26 +1,27 @@
 import fs from 'node:fs'
-import { callbackify } from 'node:util'
-import type { Content } from '../file/encrypted-handle.js'
-import type { PathLike } from '../file/io/steps.js'
-import { deliver, descriptorCalls, takeCallback } from './descriptor-calls.js'
-import { Files, type Flags, type Mode } from './files.js'
-import { contentSettings, notImplemented, pathCalls } from './path-calls.js'
-import { pathCallsSync } from './path-calls-sync.js'
+import type { Calls } from './calls.js'
+import { Files } from './files.js'
+import { lookingCalls, promisedLookingCalls } from './looking-calls.js'
+import { numberCalls } from './number-calls.js'
+import { openingCalls, promisedOpeningCalls } from './opening-calls.js'
+import { pathCalls, promisedPathCalls } from './path-calls.js'
 import { Policy, type EncryptedFsOptions } from './policy.js'
-import { streamClasses } from './streams.js'
+import { streamCalls } from './streams.js'
 
 /** `node:fs`, whose files are encrypted. */
 export type EncryptedFs = typeof fs
 
-type AnyFunction = (...args: never[]) => unknown
+type Members = Record<string, unknown>
 
 /** Everything of an object, without asking what lies behind its getters: some of them warn. */
-function copyOf(object: object): Record<string, unknown> {
+function copyOf(object: object): Members {
   return Object.defineProperties({}, Object.getOwnPropertyDescriptors(object))
 }
 
-function override(target: Record<string, unknown>, calls: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(calls)) {
+/** Puts members in the place of those of the same name; not every version of Node has them all. */
+function override(target: Members, members: Members): void {
+  for (const [name, value] of Object.entries(members)) {
+    if (!Object.hasOwn(target, name)) continue
     Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true })
   }
 }
@@ -38,67 +39,27 @@ function override(target: Record<string, unknown>, calls: Readonly<Record<string
  * ```
  */
 export function createEncryptedFs(options: EncryptedFsOptions): EncryptedFs {
-  const files = new Files(new Policy(options))
-  const promised = pathCalls(files)
-  const sync = pathCallsSync(files)
-  const result = copyOf(fs)
+  const policy = new Policy(options)
+  const files = new Files(policy)
+  const promised: Calls = { ...promisedPathCalls(policy), ...promisedLookingCalls(policy) }
+  const onPath: Calls = { ...pathCalls(policy), ...lookingCalls(policy) }
   const promises = copyOf(fs.promises)
-  for (const [name, call] of Object.entries(promised)) {
-    override(promises, { [name]: call })
-    override(result, { [name]: callbackify(call as never) })
-  }
-  override(result, { openAsBlob: () => Promise.reject(notImplemented('openAsBlob')) })
-  override(result, descriptorCalls(files))
-  override(result, sync)
-  override(result, callsOnEither(files, promised))
-  override(result, streamClasses(files, result))
+  override(promises, promised)
+  override(promises, promisedOpeningCalls(files, promised))
+  const result = copyOf(fs)
   override(result, { promises })
+  override(result, onEither(onPath, numberCalls()))
+  override(result, openingCalls(files, promised, onPath))
+  override(result, streamCalls(files, result))
   return result as unknown as EncryptedFs
 }
 
-/** The calls with a callback that take a path or a number, and `open`, which makes the number. */
-function callsOnEither(files: Files, promised: ReturnType<typeof pathCalls>): Record<string, AnyFunction> {
-  const withOptions = (args: unknown[]): unknown => (args.length === 0 ? undefined : args[0])
-  return {
-    open: (path: PathLike, ...args: unknown[]) => {
-      const callback = takeCallback(args)
-      const [flags, mode] = args as [Flags?, Mode?]
-      deliver(
-        files.open(path, flags, { mode }).then((fd) => [fd]),
-        callback,
-      )
-    },
-    readFile: (target: PathLike | number, ...args: unknown[]) => {
-      const descriptor = typeof target === 'number' ? files.find(target, 'read') : undefined
-      if (typeof target === 'number' && descriptor === undefined)
-        return (fs.readFile as AnyFunction)(...([target, ...args] as never[]))
-      const callback = takeCallback(args)
-      const options = withOptions(args)
-      const content =
-        descriptor === undefined ? promised.readFile(target as PathLike, options) : descriptor.readFile(contentSettings(options))
-      deliver(
-        content.then((bytes) => [bytes]),
-        callback,
-      )
-    },
-    writeFile: (target: PathLike | number, data: Content, ...args: unknown[]) => write('writeFile', target, data, args),
-    appendFile: (target: PathLike | number, data: Content, ...args: unknown[]) => write('appendFile', target, data, args),
+/** Joins calls on a path and those on a number, some of which go by the same names. */
+function onEither(onPath: Calls, onNumber: Calls): Calls {
+  const calls = { ...onNumber, ...onPath }
+  for (const [name, call] of Object.entries(onPath)) {
+    const twin = onNumber[name]
+    if (twin !== undefined) calls[name] = (target, ...args) => (Number.isInteger(target) ? twin : call)(target, ...args)
   }
-
-  function write(name: 'writeFile' | 'appendFile', target: PathLike | number, data: Content, args: unknown[]): unknown {
-    const descriptor = typeof target === 'number' ? files.find(target, 'write') : undefined
-    if (typeof target === 'number' && descriptor === undefined)
-      return (fs[name] as AnyFunction)(...([target, data, ...args] as never[]))
-    const callback = takeCallback(args)
-    const options = withOptions(args)
-    const writing =
-      descriptor === undefined
-        ? promised[name](target as PathLike, data, options)
-        : descriptor.writeFile(data, contentSettings(options))
-    deliver(
-      writing.then(() => []),
-      callback,
-    )
-    return undefined
-  }
+  return calls
 }

@@ -4,6 +4,7 @@ import { SealfileError } from '../errors.js'
 import type { PathLike } from '../file/io/steps.js'
 import { nameOf } from '../file/open-file.js'
 import { resolveOpenOptions, type OpenOptions } from '../file/options.js'
+import { validatePurpose } from '../keys/purpose.js'
 
 /** How the files of an encrypted `fs` are opened. */
 export interface EncryptedFsOptions extends Omit<OpenOptions, 'purpose' | 'context' | 'mode' | 'recover' | 'atomic'> {
@@ -33,10 +34,13 @@ export interface EncryptedFsOptions extends Omit<OpenOptions, 'purpose' | 'conte
   /**
    * Milliseconds to wait for another writer to close the file.
    *
-   * @defaultValue 10000 for calls that wait; 0 for those that do not, whose waiting would hold up the writer
+   * @defaultValue 10000 for calls that wait; 0 for those that do not, whose waiting would hold up a writer in the same process
    */
   readonly lockTimeout?: number | undefined
 }
+
+/** How a call is carried out: by a promise or a callback, or before it returns. */
+export type Kind = 'async' | 'sync'
 
 /** What nobody waits for who has the file open in this process. */
 const LOCK_TIMEOUT_MS = 10_000
@@ -53,28 +57,34 @@ export class Policy {
     if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
       throw invalidArgType('options', 'of type object', options)
     }
-    const { purpose, context, plaintext = 'refuse', atomic = true } = options
-    if (typeof purpose !== 'string' && typeof purpose !== 'function') {
-      throw invalidArgType('options.purpose', 'of type string or function', purpose)
+    const { purpose, context, plaintext = 'refuse', atomic = true, ...others } = options
+    if (typeof purpose === 'string') validatePurpose(purpose, 'options.purpose')
+    else if (typeof purpose !== 'function') throw invalidArgType('options.purpose', 'of type string or function', purpose)
+    if (context !== undefined && typeof context !== 'function' && !(context instanceof Uint8Array)) {
+      throw invalidArgType('options.context', 'of type function or an instance of Uint8Array', context)
     }
     if (!['refuse', 'read'].includes(plaintext)) throw invalidArgValue('options.plaintext', plaintext, "must be 'refuse' or 'read'")
     if (typeof atomic !== 'boolean') throw invalidArgType('options.atomic', 'of type boolean', atomic)
-    this.#options = options
+    // What depends on the path is checked when there is one.
+    resolveOpenOptions({ ...others, purpose: '-' })
+    this.#options = { ...others, purpose, context }
     this.atomic = atomic
     this.readsPlaintext = plaintext === 'read'
-    const isTold = typeof purpose === 'function' || typeof context === 'function'
-    // What depends on the path is checked when there is one.
-    resolveOpenOptions(isTold ? { ...options, purpose: '-', context: undefined } : this.optionsFor('/', 'async'))
   }
 
-  /** @returns how to open the file at `path`. @throws what the caller's functions throw. */
-  optionsFor(path: PathLike, kind: 'async' | 'sync'): OpenOptions {
-    const { purpose, context, lockTimeout = kind === 'async' ? LOCK_TIMEOUT_MS : 0, ...options } = this.#options
+  /**
+   * How to open the file at `path`.
+   *
+   * @param waited - Milliseconds that the call has waited already.
+   * @throws what the caller's functions throw.
+   */
+  optionsFor(path: PathLike, kind: Kind, waited = 0): OpenOptions {
+    const { purpose, context, lockTimeout = kind === 'async' ? LOCK_TIMEOUT_MS : 0, ...others } = this.#options
     const absolute = resolve(nameOf(path))
     return {
-      ...options,
-      lockTimeout,
-      atomic: false,
+      ...others,
+      recover: false,
+      lockTimeout: Math.max(0, lockTimeout - waited),
       purpose: typeof purpose === 'function' ? purpose(absolute) : purpose,
       context: typeof context === 'function' ? context(absolute) : context,
     }
