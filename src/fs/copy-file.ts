@@ -5,7 +5,7 @@ import { nameOf } from '../file/open-file.js'
 import { resolveOpenOptions } from '../file/options.js'
 import { Session } from '../file/session.js'
 import { statIfThere } from '../file/successor-file.js'
-import { isSystemError, nodeError } from './node-errors.js'
+import { isSystemError, systemError } from '../file/io/system-errors.js'
 import type { Kind, Policy } from './policy.js'
 
 const PIECE_SIZE = 2 ** 20
@@ -32,7 +32,7 @@ export interface CopyRequest {
 /** Copies content from one encrypted file to another: each has a key of its own, and perhaps another purpose. */
 export function* copyFile(from: PathLike, to: PathLike, request: CopyRequest): Steps<void> {
   try {
-    if ((request.mode & constants.COPYFILE_FICLONE_FORCE) !== 0) throw nodeError('ENOTSUP', 'ioctl')
+    if ((request.mode & constants.COPYFILE_FICLONE_FORCE) !== 0) throw systemError('ENOTSUP', 'ioctl')
     const source = yield* openSource(from, request)
     try {
       yield* copyFrom(source, to, request)
@@ -40,7 +40,7 @@ export function* copyFile(from: PathLike, to: PathLike, request: CopyRequest): S
       yield* source.close()
     }
   } catch (error) {
-    throw isSystemError(error) ? nodeError(error.code, 'copyfile', { path: nameOf(from), dest: nameOf(to) }) : error
+    throw isSystemError(error) ? systemError(error.code, 'copyfile', { path: nameOf(from), dest: nameOf(to) }) : error
   }
 }
 

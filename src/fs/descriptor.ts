@@ -6,7 +6,7 @@ import type { Disk, PathLike, Steps } from '../file/io/steps.js'
 import type { ResolvedOptions } from '../file/options.js'
 import { Session } from '../file/session.js'
 import { DescriptorDisk } from './descriptor-disk.js'
-import { nodeError } from './node-errors.js'
+import { systemError } from '../file/io/system-errors.js'
 
 /** Work with an open file. */
 export type Operation<T> = (session: Session) => Steps<T>
@@ -126,7 +126,7 @@ export class Descriptor {
   }
 
   #checkNotAtWork(syscall: string): void {
-    if (this.#mixedDisk === undefined && this.#runner.isBusy) throw nodeError('EAGAIN', syscall)
+    if (this.#mixedDisk === undefined && this.#runner.isBusy) throw systemError('EAGAIN', syscall)
   }
 
   #beginClose(): void {

@@ -1,6 +1,6 @@
 import type { EncryptedHandle } from '../file/encrypted-handle.js'
 import { Descriptor } from './descriptor.js'
-import { nodeError } from './node-errors.js'
+import { systemError } from '../file/io/system-errors.js'
 
 /**
  * What is open under which number. A number is the process's, and so all that are made by createEncryptedFs know the same: what one
@@ -44,6 +44,6 @@ export function leaveToNode(fd: number): number {
 export function findDescriptor(fd: unknown, syscall: string): Descriptor | undefined {
   const owner = owners.get(fd as number)
   const isOpen = owner instanceof Descriptor ? !owner.isClosing : owner?.deref() === undefined
-  if (!isOpen) throw nodeError('EBADF', syscall)
+  if (!isOpen) throw systemError('EBADF', syscall)
   return owner instanceof Descriptor ? owner : undefined
 }

@@ -72,7 +72,7 @@ test("Node's codes that the sources use are there", () => {
     path.endsWith('.ts'),
   )
   const used = sources.flatMap((path) => [
-    ...readDocument(`src/${path}`).matchAll(/'(ERR_(?!SEALFILE|CRYPTO)[A-Z_]+|ABORT_ERR|EBADF)'/g),
+    ...readDocument(`src/${path}`).matchAll(/'(ERR_(?!SEALFILE|CRYPTO)[A-Z_]+|ABORT_ERR)'|(?:systemError\(|code: )'(E[A-Z]+)'/g),
   ])
-  expect(new Set(documented)).toEqual(new Set(used.map(([, code]) => code!)))
+  expect(new Set(documented)).toEqual(new Set(used.map(([, own, system]) => own ?? system!)))
 })

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { codeBlocks, readDocument } from './markdown.js'
 
 /** Each of these is one program: a block may use what the blocks above it have declared. */
-const DOCUMENTS = ['README.md', 'docs/file-api.md', 'docs/streams.md', 'docs/errors.md']
+const DOCUMENTS = ['README.md', 'docs/file-api.md', 'docs/fs.md', 'docs/streams.md', 'docs/errors.md']
 
 const folder = mkdtempSync(join(tmpdir(), 'sealfile-docs-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -34,7 +34,7 @@ async function bundle(code: string, outfile: string): Promise<void> {
   await build({
     ...common,
     stdin: { contents: code, loader: 'ts', resolveDir: root },
-    alias: { sealfile: join(root, 'src/index.ts') },
+    alias: { 'sealfile/fs': join(root, 'src/fs.ts'), sealfile: join(root, 'src/index.ts') },
     outfile,
   })
   await build({ ...common, entryPoints: [join(root, 'src/keys/argon2-worker.js')], outfile: join(outfile, '../argon2-worker.js') })

@@ -1,16 +1,27 @@
 import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 
-/** An error as the operating system would give it, for what the system could do and the handle may not. */
-export function systemError(
-  code: 'EBADF' | 'EEXIST' | 'EINVAL' | 'EROFS',
-  syscall: string,
-  details: { readonly path?: string } = {},
-): NodeJS.ErrnoException {
+type SystemCode = keyof typeof constants.errno
+
+/** Where an error happened, for calls that have one path or two. */
+interface Paths {
+  readonly path?: string
+  readonly dest?: string
+}
+
+/** @returns an error as node:fs gives it, for what the system could do and we may not. */
+export function systemError(code: SystemCode, syscall: string, { path, dest }: Paths = {}): NodeJS.ErrnoException {
   const errno = -constants.errno[code]
   const [, description] = getSystemErrorMap().get(errno)!
-  const where = details.path === undefined ? '' : ` '${details.path}'`
-  return Object.assign(new Error(`${code}: ${description}, ${syscall}${where}`), { errno, code, syscall, ...details })
+  const where = (path === undefined ? '' : ` '${path}'`) + (dest === undefined ? '' : ` -> '${dest}'`)
+  const details = { errno, code, syscall, ...(path === undefined ? {} : { path }), ...(dest === undefined ? {} : { dest }) }
+  return Object.assign(new Error(`${code}: ${description}, ${syscall}${where}`), details)
+}
+
+/** Tells errors of the system from ours and from misuse. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException & { readonly code: SystemCode } {
+  const { code, errno, syscall } = error as NodeJS.ErrnoException
+  return error instanceof Error && typeof errno === 'number' && typeof syscall === 'string' && Object.hasOwn(constants.errno, code!)
 }
 
 /** What Node throws where a FileHandle was closed. */
