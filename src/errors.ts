@@ -5,6 +5,8 @@ export type SealfileErrorCode =
   | 'ERR_SEALFILE_FORMAT_VERSION'
   | 'ERR_SEALFILE_WRONG_KEY'
   | 'ERR_SEALFILE_WRONG_PURPOSE'
+  | 'ERR_SEALFILE_NO_GENERATION'
+  | 'ERR_SEALFILE_RECOVERY_KEY'
   | 'ERR_SEALFILE_CORRUPTED'
   | 'ERR_SEALFILE_TRUNCATED'
   | 'ERR_SEALFILE_ROLLED_BACK'
@@ -12,8 +14,15 @@ export type SealfileErrorCode =
   | 'ERR_SEALFILE_LIMIT'
   | 'ERR_SEALFILE_KEYRING'
   | 'ERR_SEALFILE_KEYRING_VERSION'
+  | 'ERR_SEALFILE_KEYRING_SLOT'
+  | 'ERR_SEALFILE_GENERATION_IN_USE'
+  | 'ERR_SEALFILE_WEAK_PASSPHRASE'
+  | 'ERR_SEALFILE_PROVIDER'
   | 'ERR_SEALFILE_KEY_DERIVATION'
   | 'ERR_SEALFILE_CLOSED'
+  | 'ERR_SEALFILE_KEYS_LOCKED'
+  | 'ERR_SEALFILE_MIGRATION'
+  | 'ERR_SEALFILE_PACKAGE_MISSING'
 
 /** What an error may tell besides its message. */
 export interface SealfileErrorDetails {
@@ -59,7 +68,9 @@ export class DecryptionError<Code extends SealfileErrorCode = SealfileErrorCode>
 }
 
 /** The key, the passphrase, the purpose or the context is not the one that the file or keyring was made with. */
-export class InvalidKeyError extends DecryptionError<'ERR_SEALFILE_WRONG_KEY' | 'ERR_SEALFILE_WRONG_PURPOSE'> {
+export class InvalidKeyError extends DecryptionError<
+  'ERR_SEALFILE_WRONG_KEY' | 'ERR_SEALFILE_WRONG_PURPOSE' | 'ERR_SEALFILE_NO_GENERATION' | 'ERR_SEALFILE_RECOVERY_KEY'
+> {
   override readonly name = 'InvalidKeyError'
 }
 
@@ -104,9 +115,29 @@ export class LockedError extends SealfileError<'ERR_SEALFILE_LOCKED'> {
   }
 }
 
-/** The keyring file is damaged, not a keyring, or asks for something that this library does not know. */
-export class KeyringError extends SealfileError<'ERR_SEALFILE_KEYRING' | 'ERR_SEALFILE_KEYRING_VERSION'> {
+/** The keyring file is damaged, not a keyring, or does not allow what was asked of it. */
+export class KeyringError extends SealfileError<
+  'ERR_SEALFILE_KEYRING' | 'ERR_SEALFILE_KEYRING_VERSION' | 'ERR_SEALFILE_KEYRING_SLOT' | 'ERR_SEALFILE_GENERATION_IN_USE'
+> {
   override readonly name = 'KeyringError'
+}
+
+/** A new passphrase is refused because it would be guessed. */
+export class WeakPassphraseError extends SealfileError<'ERR_SEALFILE_WEAK_PASSPHRASE'> {
+  override readonly name = 'WeakPassphraseError'
+
+  constructor(message: string, details?: SealfileErrorDetails) {
+    super('ERR_SEALFILE_WEAK_PASSPHRASE', message, details)
+  }
+}
+
+/** A key provider could not wrap or unwrap a key. */
+export class ProviderError extends SealfileError<'ERR_SEALFILE_PROVIDER'> {
+  override readonly name = 'ProviderError'
+
+  constructor(message: string, details?: SealfileErrorDetails) {
+    super('ERR_SEALFILE_PROVIDER', message, details)
+  }
 }
 
 /** Argon2id could not run: the worker failed, or memory ran out. */
@@ -118,11 +149,25 @@ export class KeyDerivationError extends SealfileError<'ERR_SEALFILE_KEY_DERIVATI
   }
 }
 
-/** The key manager was closed, and its keys are gone. */
-export class ClosedError extends SealfileError<'ERR_SEALFILE_CLOSED'> {
+/** The key manager was closed, or has locked itself, and its keys are gone. */
+export class ClosedError extends SealfileError<'ERR_SEALFILE_CLOSED' | 'ERR_SEALFILE_KEYS_LOCKED'> {
   override readonly name = 'ClosedError'
+}
+
+/** A file was not taken over from another format, and its source is as it was. */
+export class MigrationError extends SealfileError<'ERR_SEALFILE_MIGRATION'> {
+  override readonly name = 'MigrationError'
 
   constructor(message: string, details?: SealfileErrorDetails) {
-    super('ERR_SEALFILE_CLOSED', message, details)
+    super('ERR_SEALFILE_MIGRATION', message, details)
+  }
+}
+
+/** An npm package is not installed that only some users need. */
+export class PackageMissingError extends SealfileError<'ERR_SEALFILE_PACKAGE_MISSING'> {
+  override readonly name = 'PackageMissingError'
+
+  constructor(message: string, details?: SealfileErrorDetails) {
+    super('ERR_SEALFILE_PACKAGE_MISSING', message, details)
   }
 }

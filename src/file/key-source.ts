@@ -34,7 +34,8 @@ export interface KeySource {
    * Unwraps a file's DEK.
    *
    * @returns 32 bytes, the caller's to zeroise.
-   * @throws InvalidKeyError `ERR_SEALFILE_WRONG_KEY` if another keyring wrapped it, or a generation that this one does not have.
+   * @throws InvalidKeyError `ERR_SEALFILE_WRONG_KEY` if another keyring wrapped it; `ERR_SEALFILE_NO_GENERATION` if this one did, under a
+   * generation that it does not have.
    * @throws InvalidFileFormatError `ERR_SEALFILE_FORMAT_HEADER` if this keyring wrapped it and the header was altered since.
    * @throws InvalidKeyError `ERR_SEALFILE_WRONG_PURPOSE` if all of that is right and the purpose is another.
    * @throws ClosedError `ERR_SEALFILE_CLOSED` if the keys are gone.

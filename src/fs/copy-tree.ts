@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { isWorkingName } from './working-files.js'
+import { isWorkingName } from '../file/tree/working-names.js'
 
 /** Copies trees: fs.cp makes the folders and links, and the files are copied afterwards, because each has a key of its own. */
 

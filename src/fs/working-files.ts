@@ -1,14 +1,8 @@
 import type { Dir, Dirent } from 'node:fs'
 import { basename } from 'node:path'
+import { isWorkingName } from '../file/tree/working-names.js'
 
 /** What lies beside files only for as long as they are being written, and is nobody's business. */
-
-/** Locks, and files that are not in their place yet. */
-const WORKING_NAME = /\.sealfile-lock(-[0-9a-f]{16})*$|^\..*\.[0-9a-f]{16}\.sealfile-tmp$/
-
-export function isWorkingName(name: string): boolean {
-  return WORKING_NAME.test(name)
-}
 
 type Entry = string | Buffer | { readonly name: string | Buffer }
 

@@ -163,7 +163,7 @@ export class KeyManager implements KeySource, Disposable {
     }
     const masterKey = masterKeys.get(wrapped.generation)
     if (masterKey === undefined) {
-      throw new InvalidKeyError('ERR_SEALFILE_WRONG_KEY', `the keyring has no generation ${wrapped.generation}`)
+      throw new InvalidKeyError('ERR_SEALFILE_NO_GENERATION', `the keyring has no generation ${wrapped.generation}`)
     }
     return masterKey.unwrap(request, wrapped)
   }
@@ -191,7 +191,7 @@ export class KeyManager implements KeySource, Disposable {
   }
 
   get #masterKeys(): ReadonlyMap<number, MasterKey> {
-    if (this.#closed) throw new ClosedError('the key manager is closed')
+    if (this.#closed) throw new ClosedError('ERR_SEALFILE_CLOSED', 'the key manager is closed')
     return this.#keys.masterKeys
   }
 }

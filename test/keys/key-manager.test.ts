@@ -18,6 +18,7 @@ const cheap: CreateKeyManagerOptions = { passphrase, argon2: CHEAP }
 const request = { purpose: 'config', salt: new Uint8Array(32).fill(7), header: new Uint8Array(100).fill(9) }
 const dek = new Uint8Array(32).map((_, i) => i + 1)
 
+const noGeneration = coded(InvalidKeyError, 'ERR_SEALFILE_NO_GENERATION') as Error
 const wrongKey = coded(InvalidKeyError, 'ERR_SEALFILE_WRONG_KEY') as Error
 const badKeyring = coded(KeyringError, 'ERR_SEALFILE_KEYRING') as Error
 
@@ -244,7 +245,7 @@ describe('file keys', () => {
 
   test('a missing generation', () => {
     for (const generation of [0, 2, 2 ** 32 - 1]) {
-      expect(() => keyManager.unwrapFileKey(request, { ...wrapped, generation })).toThrow(wrongKey)
+      expect(() => keyManager.unwrapFileKey(request, { ...wrapped, generation })).toThrow(noGeneration)
     }
   })
 

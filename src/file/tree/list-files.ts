@@ -1,0 +1,57 @@
+import { isUtf8 } from 'node:buffer'
+import { opendir, stat } from 'node:fs/promises'
+import { sep } from 'node:path'
+import type { PathLike } from '../io/steps.js'
+import { nameOf } from '../open-file.js'
+import { isWorkingName } from './working-names.js'
+
+/** A file that was found, or what could not be looked at. */
+export interface FoundFile {
+  /** A string, or a Buffer where the name is not UTF-8. */
+  readonly path: string | Buffer
+  /** What the system said, where there is no file to work on. */
+  readonly error?: unknown
+}
+
+/**
+ * Lists files and all files in folders, in no order that means anything, one folder after the other. Symbolic links are followed
+ * where they are given, and not where they are met in a folder; other special files are not listed there, and neither is what is only
+ * there while a file is being written.
+ *
+ * @param roots - Files and folders.
+ */
+export async function* listFiles(roots: Iterable<PathLike>): AsyncGenerator<FoundFile> {
+  for (const root of roots) {
+    const path = root instanceof URL ? nameOf(root) : root
+    let isFolder
+    try {
+      isFolder = (await stat(path)).isDirectory()
+    } catch (error) {
+      yield { path, error }
+      continue
+    }
+    if (isFolder) yield* listFolder(Buffer.from(path))
+    else yield { path }
+  }
+}
+
+async function* listFolder(folder: Buffer): AsyncGenerator<FoundFile> {
+  const folders: Buffer[] = []
+  try {
+    // Names are asked for as bytes, which the types of `opendir` do not foresee.
+    for await (const entry of await opendir(folder, { encoding: 'buffer' as BufferEncoding })) {
+      const name = entry.name as unknown as Buffer
+      if (isWorkingName(name.toString())) continue
+      const path = Buffer.concat([folder, Buffer.from(sep), name])
+      if (entry.isDirectory()) folders.push(path)
+      else if (entry.isFile()) yield { path: textIfPossible(path) }
+    }
+  } catch (error) {
+    yield { path: textIfPossible(folder), error }
+  }
+  for (const inner of folders) yield* listFolder(inner)
+}
+
+function textIfPossible(path: Buffer): string | Buffer {
+  return isUtf8(path) ? path.toString() : path
+}
