@@ -18,8 +18,29 @@ export type { CipherName } from './seal/suites.js'
 export type { ByteSource } from './file/io/source-disk.js'
 export type { FileTime, PathLike } from './file/io/steps.js'
 export type { Argon2Limits, Argon2Parameters, Argon2Profile } from './keys/argon2-parameters.js'
-export { KeyManager, type CreateKeyManagerOptions, type OpenKeyManagerOptions } from './keys/key-manager.js'
+export type {
+  FileKeyChangeMessage,
+  FileMessage,
+  KeyringChangeMessage,
+  LockMessage,
+  UnlockFailedMessage,
+  UnlockMessage,
+} from './audit-channels.js'
+export type { Credential } from './keys/credentials.js'
+export { KeyManager } from './keys/key-manager.js'
+export type {
+  ChangePassphraseOptions,
+  CreateKeyManagerOptions,
+  LockOptions,
+  NewPassphraseOptions,
+  NewSlotOptions,
+  OpenKeyManagerOptions,
+  SlotInfo,
+} from './keys/key-manager-options.js'
+export type { KeyProvider, ProviderContext } from './keys/key-provider.js'
+export type { KeyringChangeOptions } from './keys/keyring-store.js'
 export type { KeyringPath } from './keys/keyring-file.js'
+export type { PassphraseCheck } from './keys/passphrase-check.js'
 export { createDecryptStream, createEncryptStream } from './file/streams/transforms.js'
 export { createDecryptTransformStream, createEncryptTransformStream } from './file/streams/web-transforms.js'
 export type {

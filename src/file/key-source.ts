@@ -41,4 +41,11 @@ export interface KeySource {
    * @throws ClosedError `ERR_SEALFILE_CLOSED` if the keys are gone.
    */
   unwrapFileKey(request: FileKeyRequest, wrapped: WrappedFileKey): Uint8Array
+
+  /**
+   * Is called before a file is opened by a call that waits, and may get keys that are not there now, such as by asking for a passphrase.
+   *
+   * @returns undefined where there is nothing to wait for.
+   */
+  prepare?(): PromiseLike<void> | undefined
 }

@@ -7,7 +7,7 @@ import type { ContainerFile } from './engine/container-file.js'
 import { SegmentReader, type LoadedSegment, type ReadableState } from './engine/segment-reader.js'
 import { matchesSnapshot, ProgressMeter, type Control, type StateReport } from './engine/verifier.js'
 import { parseFlags } from './flags.js'
-import { io, undoOnError, type PathLike, type Steps } from './io/steps.js'
+import { io, prepareIfWaiting, undoOnError, type PathLike, type Steps } from './io/steps.js'
 import { nameOf, openContainer } from './open-file.js'
 import type { ResolvedOptions } from './options.js'
 import { Session } from './session.js'
@@ -47,6 +47,7 @@ interface Plan {
  * @throws InvalidFileFormatError, InvalidKeyError as for opening: without an intact header there is no key.
  */
 export function* salvageFile(source: PathLike, target: PathLike, options: ResolvedOptions, control: Control): Steps<SalvageReport> {
+  yield* prepareIfWaiting(() => options.keySource.prepare?.())
   const fd = yield* io.open(source, constants.O_RDONLY, 0)
   try {
     const { file, start, size } = yield* openContainer(fd, nameOf(source), options)

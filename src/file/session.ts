@@ -5,7 +5,7 @@ import { releaseLock, type Lock } from './engine/lock.js'
 import { verifyState, type Control, type StateReport } from './engine/verifier.js'
 import { describeFile, type FileInfo } from './file-info.js'
 import type { Access } from './flags.js'
-import { io, undoOnError, type FileTime, type PathLike, type Steps } from './io/steps.js'
+import { io, prepareIfWaiting, undoOnError, type FileTime, type PathLike, type Steps } from './io/steps.js'
 import { checkAborted, fileClosed, systemError } from './io/system-errors.js'
 import { closeAndUnlock } from './locked-file.js'
 import { openFile, saltOf, type OpenFile } from './open-file.js'
@@ -55,6 +55,7 @@ export class Session {
 
   /** @throws system errors as they are, and ours naming the file. */
   static *open(path: PathLike, access: Access, options: ResolvedOptions): Steps<Session> {
+    yield* prepareIfWaiting(() => options.keySource.prepare?.())
     return new Session(yield* openFile(path, access, options), access)
   }
 

@@ -5,17 +5,25 @@ import { randomNonce } from '../bytes/random.js'
 import { moveIntoPlace } from './io/move-file.js'
 import { io, undoOnError, type PathLike, type Steps } from './io/steps.js'
 
+/** A path; a Buffer where it may be no text. */
+export type Place = string | Buffer
+
 /** A new file that is being written beside the one whose place it will take. */
 export interface SuccessorFile {
   readonly fd: number
   /** Where it is now. */
-  readonly temporary: string
+  readonly temporary: Place
   /** Where it will be. */
-  readonly target: string
+  readonly target: Place
 }
 
 const SUFFIX = '.sealfile-tmp'
 const NAME_MAX = 255
+
+/** Works on the text of a path: latin1 takes every byte there and back. */
+function onText(path: Place, work: (text: string) => string): Place {
+  return typeof path === 'string' ? work(path) : Buffer.from(work(path.toString('latin1')), 'latin1')
+}
 
 /** A name beside `target` that nobody else uses. */
 function temporaryPath(target: string): string {
@@ -43,8 +51,8 @@ export function* statIfThere(path: PathLike): Steps<Stats | undefined> {
  * @param predecessor - What the system says of the file that is there.
  * @param mode - Permission bits where there is none.
  */
-export function* createSuccessor(target: string, predecessor: Stats | undefined, mode: number): Steps<SuccessorFile> {
-  const temporary = temporaryPath(target)
+export function* createSuccessor(target: Place, predecessor: Stats | undefined, mode: number): Steps<SuccessorFile> {
+  const temporary = onText(target, temporaryPath)
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
   const fd = yield* io.open(temporary, flags, predecessor === undefined ? mode : 0o600)
   const successor = { fd, temporary, target }
@@ -74,5 +82,5 @@ export function* discardSuccessor({ fd, temporary }: SuccessorFile): Steps<void>
 
 /** Puts a successor, whose content is on the disk and which is closed, into its place. */
 export function publishSuccessor({ temporary, target }: SuccessorFile): Steps<void> {
-  return moveIntoPlace(temporary, target, dirname(target))
+  return moveIntoPlace(temporary, target, onText(target, dirname))
 }

@@ -1,53 +1,39 @@
 import { inspect } from 'node:util'
-import { invalidArgType, invalidArgValue, outOfRange, WITHHELD } from '../argument-errors.js'
+import { publish, type KeyringChangeMessage } from '../audit-channels.js'
+import { invalidState } from '../argument-errors.js'
 import { equalBytes } from '../bytes/arrays.js'
-import { ClosedError, InvalidKeyError } from '../errors.js'
+import { randomBytes } from '../bytes/random.js'
+import { InvalidKeyError } from '../errors.js'
 import type { FileKeyRequest, KeySource, WrappedFileKey } from '../file/key-source.js'
+import { resolveArgon2Limits, resolveArgon2Parameters } from './argon2-parameters.js'
+import { copyKey, encodePassphrase, forgetUnlocker, resolveCredential, type Credential, type Unlocker } from './credentials.js'
 import {
-  checkArgon2Limits,
-  resolveArgon2Limits,
-  resolveArgon2Parameters,
-  type Argon2Limits,
-  type Argon2Parameters,
-  type Argon2Profile,
-} from './argon2-parameters.js'
-import { deriveRawKeyId } from './key-schedule.js'
+  checkChangeOptions,
+  checkLabel,
+  checkLockOptions,
+  checkPassphrase,
+  costAfter,
+  describeSlot,
+  type ChangePassphraseOptions,
+  type CreateKeyManagerOptions,
+  type NewPassphraseOptions,
+  type NewSlotOptions,
+  type OpenKeyManagerOptions,
+  type SlotInfo,
+} from './key-manager-options.js'
+import type { KeyProvider } from './key-provider.js'
+import { addGeneration, addSlot, removeSlot, replaceSlot, type Edit } from './keyring-edits.js'
 import { encodeBytes } from './keyring-fields.js'
-import { createKeyringFile, describePath, readKeyringFile, type KeyringPath } from './keyring-file.js'
-import { createKeyring, listPassphraseSlots, unlockKeyring, type KeyringKeys } from './keyring-keys.js'
-import { MAX_KEYRING_SIZE, parseKeyring } from './keyring.js'
-import { MasterKey } from './master-key.js'
-import { encodePassphrase } from './passphrase-slot.js'
+import type { KeyringPath } from './keyring-file.js'
+import { createKeyring } from './keyring-keys.js'
+import { contextOf, createSlot } from './keyring-slots.js'
+import { KeyringStore, type KeyringChangeOptions } from './keyring-store.js'
+import { parseKeyring, type Keyring, type KnownSlot, type Slot } from './keyring.js'
+import { OpenKeyring, publishUnlock, unlockStore, type KeyHolder } from './open-keyring.js'
+import { RawKey } from './raw-key.js'
+import { formatRecoveryKey } from './recovery-key.js'
 
-const KEY_LENGTH = 32
-
-/** How a keyring is made. */
-export interface CreateKeyManagerOptions {
-  /** Text, taken in Unicode's form NFC as UTF-8, or bytes. Not empty. */
-  readonly passphrase: string | Uint8Array
-  /**
-   * The cost of Argon2id, for the one who opens the keyring as for the one who guesses.
-   *
-   * @defaultValue `'rfc9106-second'`: 64 MiB, three passes, four lanes.
-   */
-  readonly argon2?: Argon2Profile | Argon2Parameters | undefined
-  /** Gives up, and leaves no file. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** How a keyring is opened. */
-export interface OpenKeyManagerOptions {
-  /** As it was given to {@link KeyManager.create}. */
-  readonly passphrase: string | Uint8Array
-  /** What opening may cost at most. */
-  readonly limits?: Argon2Limits | undefined
-  /** Gives up. */
-  readonly signal?: AbortSignal | undefined
-}
-
-function requireOptions(options: unknown): void {
-  if (typeof options !== 'object' || options === null) throw invalidArgType('options', 'of type object', WITHHELD)
-}
+const SECRET_LENGTH = 32
 
 /**
  * Holds the master keys of one keyring, and wraps and unwraps the keys of files with them. Give it to whatever opens files;
@@ -59,69 +45,76 @@ function requireOptions(options: unknown): void {
  * ```
  */
 export class KeyManager implements KeySource, Disposable {
-  readonly #keys: KeyringKeys
-  #closed = false
+  readonly #keys: KeyHolder
 
-  private constructor(keys: KeyringKeys) {
+  private constructor(keys: KeyHolder) {
     this.#keys = keys
   }
 
   /**
-   * Creates a keyring file and opens it, in one Argon2id run off the main thread. The file appears whole, readable by its owner
-   * alone. Whoever loses it loses every file whose key it wraps: keep a copy.
+   * Creates a keyring file and opens it; with a passphrase in one Argon2id run off the main thread. The file appears whole, readable by
+   * its owner alone. Whoever loses it loses every file whose key it wraps: keep a copy.
    *
    * @param path - A file that does not exist, in a folder that does.
-   * @throws TypeError, RangeError for options that cannot be; the message never holds the passphrase.
+   * @throws TypeError, RangeError for options that cannot be; no message holds a secret.
    * @throws the system's errors as they are: `EEXIST` if there is a file, which is left as it is.
    * @throws KeyDerivationError `ERR_SEALFILE_KEY_DERIVATION` if Argon2id could not run.
+   * @throws WeakPassphraseError, ProviderError.
    */
   static async create(path: KeyringPath, options: CreateKeyManagerOptions): Promise<KeyManager> {
-    requireOptions(options)
-    const { argon2, signal } = options
-    const parameters = resolveArgon2Parameters(argon2)
-    const passphrase = encodePassphrase(options.passphrase)
-    let keys: KeyringKeys | undefined
+    const unlocker = resolveCredential(options)
+    let keyringKey: Uint8Array | undefined
     try {
-      await createKeyringFile(path, async () => {
-        const created = await createKeyring(passphrase, parameters, signal)
-        keys = created.keys
+      const { label, signal } = options
+      const idle = checkLockOptions(options)
+      checkLabel(label)
+      const argon2 = resolveArgon2Parameters(options.argon2)
+      await checkPassphrase(unlocker, options)
+      const store = new KeyringStore(path)
+      let keyring: Keyring | undefined
+      await store.create(async () => {
+        const created = await createKeyring(unlocker, { label, argon2, signal })
+        keyringKey = created.keyringKey
+        keyring = parseKeyring(created.content)
         return created.content
       })
-      return new KeyManager(keys!)
-    } catch (error) {
-      if (keys !== undefined) disposeAll(keys)
-      throw error
+      const [slot] = keyring!.slots as [KnownSlot]
+      publishChange(store, keyring!, { change: 'create', slotId: encodeBytes(slot.id), slotType: slot.type })
+      return new KeyManager(new OpenKeyring(store, keyring!, keyringKey!, {}, idle))
     } finally {
-      passphrase.fill(0)
+      forgetUnlocker(unlocker)
+      keyringKey?.fill(0)
     }
   }
 
   /**
-   * Opens a keyring file: one Argon2id run for each passphrase slot that is tried, off the main thread. Opening files afterwards
-   * takes none.
+   * Opens a keyring file. A passphrase takes one Argon2id run for each passphrase slot that is tried, off the main thread. Opening files
+   * afterwards takes none.
    *
-   * @throws TypeError, RangeError for options that cannot be; the message never holds the passphrase.
+   * @throws TypeError, RangeError for options that cannot be; no message holds a secret.
    * @throws the system's errors as they are: `ENOENT` if there is no file.
    * @throws KeyringError `ERR_SEALFILE_KEYRING` if the file is no keyring, is damaged or was altered;
-   * `ERR_SEALFILE_KEYRING_VERSION` if it is of a later version.
+   * `ERR_SEALFILE_KEYRING_VERSION` if it is of a later version; `ERR_SEALFILE_KEYRING_SLOT` if it has no slot for what was given.
    * @throws LimitError `ERR_SEALFILE_LIMIT` if it asks for more than the limits allow; nothing was allocated for it.
-   * @throws InvalidKeyError `ERR_SEALFILE_WRONG_KEY` if the passphrase is wrong.
-   * @throws KeyDerivationError `ERR_SEALFILE_KEY_DERIVATION` if Argon2id could not run.
+   * @throws InvalidKeyError `ERR_SEALFILE_WRONG_KEY` if what was given opens no slot; `ERR_SEALFILE_RECOVERY_KEY` if it was mistyped.
+   * @throws KeyDerivationError `ERR_SEALFILE_KEY_DERIVATION` if Argon2id could not run; ProviderError `ERR_SEALFILE_PROVIDER`.
    */
   static async open(path: KeyringPath, options: OpenKeyManagerOptions): Promise<KeyManager> {
-    requireOptions(options)
-    const { signal } = options
-    const limits = resolveArgon2Limits(options.limits)
-    const passphrase = encodePassphrase(options.passphrase)
+    const unlocker = resolveCredential(options)
     try {
-      const content = await readKeyringFile(path, MAX_KEYRING_SIZE)
-      const name = describePath(path)
-      const keyring = parseKeyring(content, name)
-      const runs = listPassphraseSlots(keyring).map((slot) => slot.argon2)
-      checkArgon2Limits(runs, limits, name)
-      return new KeyManager(await unlockKeyring(keyring, passphrase, name, signal))
+      const idle = checkLockOptions(options)
+      const opening = { slotId: options.slot, limits: resolveArgon2Limits(options.limits), signal: options.signal }
+      const store = new KeyringStore(path)
+      const { keyring, keyringKey, slot } = await unlockStore(store, unlocker, opening)
+      try {
+        const open = new OpenKeyring(store, keyring, keyringKey, opening, idle)
+        publishUnlock(store, keyring, slot)
+        return new KeyManager(open)
+      } finally {
+        keyringKey.fill(0)
+      }
     } finally {
-      passphrase.fill(0)
+      forgetUnlocker(unlocker)
     }
   }
 
@@ -133,13 +126,7 @@ export class KeyManager implements KeySource, Disposable {
    * that was overwritten; RangeError `ERR_OUT_OF_RANGE` if it has another length.
    */
   static fromKey(key: Uint8Array): KeyManager {
-    if (!((key as unknown) instanceof Uint8Array)) throw invalidArgType('key', 'an instance of Uint8Array', WITHHELD)
-    if (key.length !== KEY_LENGTH) throw outOfRange('key.length', String(KEY_LENGTH), key.length)
-    if (equalBytes(key, new Uint8Array(KEY_LENGTH))) throw invalidArgValue('key', WITHHELD, 'must not be all zeros')
-    const id = deriveRawKeyId(key)
-    const generation = 1
-    const masterKey = new MasterKey(new Uint8Array(key), { keyringId: id, generation })
-    return new KeyManager({ id, current: generation, masterKeys: new Map([[generation, masterKey]]) })
+    return new KeyManager(new RawKey(copyKey(key)))
   }
 
   /** The keyring's identifier: a copy of 16 bytes. It is no secret; every file names the keyring that it belongs to. */
@@ -152,26 +139,170 @@ export class KeyManager implements KeySource, Disposable {
     return this.#keys.current
   }
 
+  /** All generations of the master key that are there. */
+  get generations(): readonly number[] {
+    return this.#keys.generations
+  }
+
+  /** Whether the keys were forgotten, and must be asked for. */
+  get isLocked(): boolean {
+    return this.#keys.isLocked
+  }
+
+  /**
+   * The ways into the keyring, as they were when it was last read.
+   *
+   * @throws Error `ERR_INVALID_STATE` for a raw key, which has none.
+   */
+  slots(): readonly SlotInfo[] {
+    return this.#keyring.keyring.slots.map(describeSlot)
+  }
+
+  /**
+   * Adds a passphrase that opens the keyring.
+   *
+   * @returns the new slot.
+   * @throws what {@link KeyManager.create} throws of options, and of changing the keyring: LockedError if another process has changed it for
+   * too long; LimitError for more than 64 slots.
+   */
+  async addPassphrase(passphrase: string | Uint8Array, options: NewPassphraseOptions & NewSlotOptions = {}): Promise<SlotInfo> {
+    return this.#addSlot({ type: 'passphrase', secret: encodePassphrase(passphrase, 'passphrase') }, options)
+  }
+
+  /**
+   * Adds a recovery key: 32 random bytes, to be printed and kept in a safe place. It is shown this once.
+   *
+   * @returns the new slot, and the key in 14 groups of four letters and digits.
+   */
+  async addRecoveryKey(options: NewSlotOptions = {}): Promise<{ readonly slot: SlotInfo; readonly recoveryKey: string }> {
+    const secret = randomBytes(SECRET_LENGTH)
+    const recoveryKey = formatRecoveryKey(secret)
+    return { slot: await this.#addSlot({ type: 'recovery', secret }, options), recoveryKey }
+  }
+
+  /** Adds a key that is kept elsewhere. @param key - 32 random bytes; not one that serves {@link KeyManager.fromKey}. */
+  async addKey(key: Uint8Array, options: NewSlotOptions = {}): Promise<SlotInfo> {
+    return this.#addSlot({ type: 'key', secret: copyKey(key) }, options)
+  }
+
+  /** Adds a keychain or a service. @throws ProviderError `ERR_SEALFILE_PROVIDER` if it cannot wrap. */
+  async addProvider(provider: KeyProvider, options: NewSlotOptions = {}): Promise<SlotInfo> {
+    return this.#addSlot(resolveCredential({ provider }), options)
+  }
+
+  /**
+   * Removes a way into the keyring. Whoever has a copy of the keyring from before can still open that.
+   *
+   * @param id - As {@link KeyManager.slots} tells it.
+   * @param options - `provider`: is told to forget what it keeps for the slot.
+   * @throws KeyringError `ERR_SEALFILE_KEYRING_SLOT` if there is no such slot, or nothing else that could be opened.
+   */
+  async removeSlot(
+    id: string,
+    options: KeyringChangeOptions & { readonly provider?: KeyProvider | undefined } = {},
+  ): Promise<void> {
+    let slot: Slot | undefined
+    const edit: Edit = (keyring) => {
+      slot = keyring.slots.find((other) => encodeBytes(other.id) === id)
+      return removeSlot(id)(keyring)
+    }
+    await this.#change(() => edit, options, { change: 'remove-slot', slotId: id })
+    if (slot?.type === 'provider') await options.provider?.forget?.(slot.sealedSecret, contextOf(this.id, slot.id))
+  }
+
+  /**
+   * Puts a new passphrase in the place of an old one. No file is touched. The cost of Argon2id stays, unless it has fallen behind the
+   * profiles or options say otherwise.
+   *
+   * @returns the new slot.
+   * @throws InvalidKeyError `ERR_SEALFILE_WRONG_KEY` if the old one opens no slot; WeakPassphraseError for the new one.
+   */
+  async changePassphrase(
+    oldPassphrase: string | Uint8Array,
+    newPassphrase: string | Uint8Array,
+    options: ChangePassphraseOptions = {},
+  ): Promise<SlotInfo> {
+    const { store } = this.#keyring
+    const { limits, signal, slot: slotId } = options
+    const [oldUnlocker, unlocker] = [
+      { type: 'passphrase', secret: encodePassphrase(oldPassphrase, 'oldPassphrase') },
+      { type: 'passphrase', secret: encodePassphrase(newPassphrase, 'newPassphrase') },
+    ] as const
+    try {
+      const chosen = options.argon2 === undefined ? undefined : resolveArgon2Parameters(options.argon2)
+      await checkPassphrase(unlocker, options)
+      const old = await unlockStore(store, oldUnlocker, { slotId, limits, signal })
+      old.keyringKey.fill(0)
+      const argon2 = chosen ?? costAfter(old.slot)
+      let slot: KnownSlot | undefined
+      const makeEdit = async (keyringKey: Uint8Array): Promise<Edit> => {
+        slot = await createSlot(unlocker, { keyringId: this.#keys.id, keyringKey, label: old.slot.label, argon2, signal })
+        return replaceSlot(encodeBytes(old.slot.id), slot)
+      }
+      await this.#change(makeEdit, options, () => ({ change: 'change-passphrase', slotId: encodeBytes(slot!.id) }))
+      return describeSlot(slot!)
+    } finally {
+      forgetUnlocker(oldUnlocker)
+      forgetUnlocker(unlocker)
+    }
+  }
+
+  /**
+   * Makes a new generation of the master key, which new files get from now on. Files from before stay readable; `rewrap` moves them over.
+   *
+   * @returns the new generation.
+   */
+  async rotateMasterKey(options: KeyringChangeOptions = {}): Promise<number> {
+    const { current } = await this.#change(addGeneration, options, ({ current: generation }) => ({
+      change: 'rotate-master-key',
+      generation,
+    }))
+    return current
+  }
+
+  /** Takes over what other processes have changed of the keyring. @throws what opening it throws. */
+  async reload(): Promise<void> {
+    await this.#keyring.reload()
+  }
+
   wrapFileKey(request: FileKeyRequest, dek: Uint8Array): WrappedFileKey {
-    return this.#masterKeys.get(this.#keys.current)!.wrap(request, dek)
+    return this.#keys.findKey(this.#keys.current)!.wrap(request, dek)
   }
 
   unwrapFileKey(request: FileKeyRequest, wrapped: WrappedFileKey): Uint8Array {
-    const masterKeys = this.#masterKeys
-    if (!equalBytes(wrapped.keyringId, this.#keys.id)) {
+    const { id } = this.#keys
+    if (!equalBytes(wrapped.keyringId, id)) {
       throw new InvalidKeyError('ERR_SEALFILE_WRONG_KEY', 'the file belongs to another keyring')
     }
-    const masterKey = masterKeys.get(wrapped.generation)
+    const masterKey = this.#keys.findKey(wrapped.generation)
     if (masterKey === undefined) {
       throw new InvalidKeyError('ERR_SEALFILE_NO_GENERATION', `the keyring has no generation ${wrapped.generation}`)
     }
     return masterKey.unwrap(request, wrapped)
   }
 
+  prepare(): Promise<void> | undefined {
+    return this.#keys instanceof OpenKeyring ? this.#keys.prepare() : undefined
+  }
+
+  /** Forgets the keys until they are asked for again. Files that are open stay so. */
+  lock(): void {
+    this.#keyring.lock()
+  }
+
+  /**
+   * Opens the keyring again if it is locked.
+   *
+   * @param credential - What opens it; without, the callback of the options is asked.
+   * @throws what {@link KeyManager.open} throws; ClosedError `ERR_SEALFILE_KEYS_LOCKED` if there is nobody to ask.
+   */
+  async unlock(credential?: Credential): Promise<void> {
+    await this.#keyring.unlock(credential)
+  }
+
   /** Overwrites every key. Files that are open stay so; no more can be opened. Safe to call again. */
   close(): void {
-    this.#closed = true
-    disposeAll(this.#keys)
+    this.#keys.close()
   }
 
   [Symbol.dispose](): void {
@@ -190,12 +321,53 @@ export class KeyManager implements KeySource, Disposable {
     return this.toString()
   }
 
-  get #masterKeys(): ReadonlyMap<number, MasterKey> {
-    if (this.#closed) throw new ClosedError('ERR_SEALFILE_CLOSED', 'the key manager is closed')
-    return this.#keys.masterKeys
+  get #keyring(): OpenKeyring {
+    if (this.#keys instanceof OpenKeyring) return this.#keys
+    throw invalidState('a raw key has no keyring')
+  }
+
+  /** @param unlocker - Zeroised. */
+  async #addSlot(unlocker: Unlocker, options: NewPassphraseOptions & NewSlotOptions): Promise<SlotInfo> {
+    try {
+      const { label, signal } = options
+      const argon2 = resolveArgon2Parameters(options.argon2)
+      checkLabel(label)
+      await checkPassphrase(unlocker, options)
+      let slot: KnownSlot | undefined
+      const makeEdit = async (keyringKey: Uint8Array): Promise<Edit> => {
+        slot = await createSlot(unlocker, { keyringId: this.#keys.id, keyringKey, label, argon2, signal })
+        return addSlot(slot)
+      }
+      try {
+        await this.#change(makeEdit, options, () => ({ change: 'add-slot', slotId: encodeBytes(slot!.id), slotType: slot!.type }))
+      } catch (error) {
+        // What the provider keeps for a slot that there is not is of no use.
+        if (slot?.type === 'provider' && unlocker.type === 'provider') {
+          await unlocker.provider.forget?.(slot.sealedSecret, contextOf(this.id, slot.id)).catch(() => undefined)
+        }
+        throw error
+      }
+      return describeSlot(slot!)
+    } finally {
+      forgetUnlocker(unlocker)
+    }
+  }
+
+  async #change(
+    makeEdit: (keyringKey: Uint8Array) => Edit | Promise<Edit>,
+    options: KeyringChangeOptions,
+    describe: ChangeDetails | ((keyring: Keyring) => ChangeDetails),
+  ): Promise<Keyring> {
+    const open = this.#keyring
+    checkChangeOptions(options)
+    const keyring = await open.change(makeEdit, options)
+    publishChange(open.store, keyring, typeof describe === 'function' ? describe(keyring) : describe)
+    return keyring
   }
 }
 
-function disposeAll(keys: KeyringKeys): void {
-  for (const masterKey of keys.masterKeys.values()) masterKey.dispose()
+type ChangeDetails = Omit<KeyringChangeMessage, 'path' | 'keyringId' | 'revision'>
+
+function publishChange(store: KeyringStore, { id, revision }: Keyring, details: ChangeDetails): void {
+  publish('sealfile:keyring-change', () => ({ path: store.name, keyringId: encodeBytes(id), revision, ...details }))
 }

@@ -19,9 +19,20 @@ export interface GenerationName {
   readonly generation: number
 }
 
-/** The 32-byte key that wraps the keyring key in one passphrase slot. */
-export function deriveSlotKek(argon2Output: Uint8Array, keyringId: Uint8Array, slotId: Uint8Array): Uint8Array {
-  return deriveKey(HKDF_SHA256, KEYRING, 'slot_kek', [argon2Output], [keyringId, slotId], KEY_LENGTH)
+const SLOT_LABELS = { passphrase: 'slot_kek', recovery: 'recovery_kek', key: 'key_kek', provider: 'provider_kek' } as const
+
+/**
+ * The 32-byte key that wraps the keyring key in one slot.
+ *
+ * @param secret - 32 bytes: Argon2id's output for a passphrase; else the recovery key, the raw key, or what the provider unwraps.
+ */
+export function deriveSlotKek(
+  type: keyof typeof SLOT_LABELS,
+  secret: Uint8Array,
+  keyringId: Uint8Array,
+  slotId: Uint8Array,
+): Uint8Array {
+  return deriveKey(HKDF_SHA256, KEYRING, SLOT_LABELS[type], [secret], [keyringId, slotId], KEY_LENGTH)
 }
 
 /** The 32-byte key that wraps one master key. */

@@ -52,6 +52,20 @@ export class KeyringFields {
     return bytes
   }
 
+  /** @returns up to `most` bytes, perhaps none. Other spellings of the same bytes are refused. */
+  bytesUpTo(name: string, most: number): Uint8Array {
+    const text = this.text(name)
+    const bytes = new Uint8Array(Buffer.from(text, 'base64url'))
+    if (bytes.length > most || encodeBytes(bytes) !== text)
+      throw this.refusal(`${this.#name(name)} is not up to ${most} bytes in base64url`)
+    return bytes
+  }
+
+  /** @returns whether there is a field of this name. */
+  has(name: string): boolean {
+    return this.#field(name) !== undefined
+  }
+
   object(name: string): KeyringFields {
     return new KeyringFields(this.#field(name) ?? null, this.#name(name), this.#path)
   }

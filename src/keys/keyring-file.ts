@@ -1,19 +1,34 @@
-import { open, rename, unlink, type FileHandle } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { constants } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { randomBytes } from '../bytes/random.js'
+import { invalidArgType } from '../argument-errors.js'
+import { acquireLock, lockPath, releaseLock } from '../file/engine/lock.js'
+import { io, readFully, undoOnError, writeFully, type Steps } from '../file/io/steps.js'
+import { createSuccessor, discardSuccessor, publishSuccessor, statIfThere, type Place } from '../file/successor-file.js'
+
+/** The keyring on a disk: one small file that is read and replaced as a whole, and the version before it as a backup. */
 
 /** Where a keyring lies: what `node:fs` takes. */
 export type KeyringPath = string | Buffer | URL
 
 const OWNER_ONLY = 0o600
 const READ_SIZE = 65_536
-/** What platforms answer that cannot sync a folder. */
-const NO_FOLDER_SYNC: readonly unknown[] = ['EISDIR', 'EPERM', 'EACCES', 'EINVAL', 'ENOTSUP', 'ENOSYS', 'EBADF']
+const BACKUP_SUFFIX = '.backup'
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no path. */
+export function checkKeyringPath(path: unknown): asserts path is KeyringPath {
+  if (typeof path === 'string' || Buffer.isBuffer(path) || path instanceof URL) return
+  throw invalidArgType('path', 'of type string or an instance of Buffer or URL', path)
+}
 
 /** @returns a valid path as text, for messages. */
 export function describePath(path: KeyringPath): string {
   return path instanceof URL ? fileURLToPath(path) : path.toString()
+}
+
+/** @returns where the version before lies. */
+export function backupPath(path: KeyringPath): Place {
+  return Buffer.isBuffer(path) ? Buffer.concat([path, Buffer.from(BACKUP_SUFFIX)]) : describePath(path) + BACKUP_SUFFIX
 }
 
 /**
@@ -21,85 +36,88 @@ export function describePath(path: KeyringPath): string {
  *
  * @returns all of it, or `limit + 1` bytes of one that has more.
  */
-export async function readKeyringFile(path: KeyringPath, limit: number): Promise<Uint8Array> {
-  const file = await open(path, 'r')
+export function* readKeyringFile(path: KeyringPath, limit: number): Steps<Uint8Array> {
+  const fd = yield* io.open(path, constants.O_RDONLY, 0)
   try {
     const pieces: Uint8Array[] = []
     for (let size = 0; size <= limit;) {
       // The size that stat tells is not asked: what counts is what can be read.
-      const { bytesRead, buffer } = await file.read(Buffer.alloc(Math.min(READ_SIZE, limit + 1 - size)))
-      if (bytesRead === 0) break
-      pieces.push(buffer.subarray(0, bytesRead))
-      size += bytesRead
+      const piece = Buffer.alloc(Math.min(READ_SIZE, limit + 1 - size))
+      const read = yield* readFully(fd, piece, size)
+      pieces.push(piece.subarray(0, read))
+      size += read
+      if (read < piece.length) break
     }
     return Buffer.concat(pieces)
   } finally {
-    await file.close()
+    yield* io.close(fd)
   }
 }
 
 /**
- * Creates a file with all of its content at once, readable by its owner alone. The name is claimed first, so that an existing
- * file is an error before any work is done; a process that is killed meanwhile leaves an empty file.
+ * Takes a name, so that an existing file is an error before any work is done. A process that is killed before there is content leaves an
+ * empty file.
  *
- * @param build - Gives the content. If it fails, no file stays.
  * @throws EEXIST if there is a file, which is left as it is.
  */
-export async function createKeyringFile(path: KeyringPath, build: () => Promise<Uint8Array>): Promise<void> {
-  const claim = await open(path, 'wx', OWNER_ONLY)
-  try {
-    await claim.close()
-    await replaceKeyringFile(path, await build())
-  } catch (error) {
-    await remove(path)
-    throw error
-  }
+export function* claimKeyringFile(path: KeyringPath): Steps<void> {
+  yield* io.close(yield* io.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, OWNER_ONLY))
 }
 
 /** Puts new content in a file's place: at every moment, also after a power cut, the old or the new one is there, whole. */
-async function replaceKeyringFile(path: KeyringPath, content: Uint8Array): Promise<void> {
-  const place = toBytes(path)
-  const suffix = `.${Buffer.from(randomBytes(6)).toString('hex')}.tmp`
-  const temporary = Buffer.concat([place, Buffer.from(suffix)])
-  const file = await open(temporary, 'wx', OWNER_ONLY)
-  try {
-    await writeDurably(file, content)
-    await rename(temporary, place)
-  } catch (error) {
-    await remove(temporary)
-    throw error
-  }
-  await syncFolder(Buffer.from(dirname(place.toString('latin1')), 'latin1'))
-}
+export function* replaceKeyringFile(path: KeyringPath, content: Uint8Array): Steps<void> {
+  const target = path instanceof URL ? fileURLToPath(path) : path
+  const successor = yield* createSuccessor(target, yield* statIfThere(target), OWNER_ONLY)
+  yield* undoOnError(write(), () => discardSuccessor(successor))
+  yield* io.close(successor.fd)
+  yield* undoOnError(publishSuccessor(successor), () => io.unlink(successor.temporary))
 
-/** Tidies up after an error that the caller is to see, whatever comes of this. */
-async function remove(path: KeyringPath): Promise<void> {
-  await unlink(path).catch(() => undefined)
-}
-
-/** Paths are bytes; latin1 takes every byte there and back, also where they are no UTF-8. */
-function toBytes(path: KeyringPath): Buffer {
-  if (Buffer.isBuffer(path)) return path
-  return Buffer.from(path instanceof URL ? fileURLToPath(path) : path, 'utf8')
-}
-
-async function writeDurably(file: FileHandle, content: Uint8Array): Promise<void> {
-  try {
-    await file.writeFile(content)
-    await file.sync()
-  } finally {
-    await file.close()
+  function* write(): Steps<void> {
+    yield* writeFully(successor.fd, [content], 0)
+    yield* io.fsync(successor.fd)
   }
 }
 
-async function syncFolder(folder: Buffer): Promise<void> {
-  let handle: FileHandle | undefined
+/** How a keyring file is changed. */
+export interface ChangeOptions {
+  /** Milliseconds to wait for another process that changes it. */
+  readonly lockTimeout: number
+  /** Bytes that it may have. */
+  readonly limit: number
+  /** Whether the version before stays beside it; else no backup does. */
+  readonly keepsBackup: boolean
+}
+
+/**
+ * Changes a keyring file while nobody else can.
+ *
+ * @param edit - Gets what is there now, and gives what is to be there; throws to leave it.
+ */
+export function* changeKeyringFile(
+  path: KeyringPath,
+  edit: (content: Uint8Array) => Uint8Array,
+  { lockTimeout, limit, keepsBackup }: ChangeOptions,
+): Steps<void> {
+  const name = describePath(path)
+  const lock = yield* acquireLock(lockPath(resolve(name)), name, lockTimeout)
   try {
-    handle = await open(folder, 'r')
-    await handle.sync()
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && NO_FOLDER_SYNC.includes(error.code))) throw error
+    // A link to a keyring stays one. Where bytes are no text they have no text to be resolved to.
+    const place = Buffer.isBuffer(path) ? path : yield* io.realpath(path)
+    const content = yield* readKeyringFile(place, limit)
+    const edited = edit(content)
+    if (keepsBackup) yield* replaceKeyringFile(backupPath(place), content)
+    else yield* removeQuietly(backupPath(place))
+    yield* replaceKeyringFile(place, edited)
   } finally {
-    await handle?.close()
+    yield* releaseLock(lock)
+  }
+}
+
+/** Tidies up, whatever comes of this. */
+export function* removeQuietly(path: KeyringPath): Steps<void> {
+  try {
+    yield* io.unlink(path)
+  } catch {
+    // It was not there, or whoever made it unremovable knows why.
   }
 }

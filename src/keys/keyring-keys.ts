@@ -1,88 +1,160 @@
 import { randomBytes } from '../bytes/random.js'
+import { SecretBytes } from '../bytes/secret.js'
 import { InvalidKeyError, KeyringError } from '../errors.js'
-import type { Argon2Parameters } from './argon2-parameters.js'
+import type { Unlocker } from './credentials.js'
 import { deriveGenerationKek, deriveKeyringMacKey } from './key-schedule.js'
 import { unwrapKey, wrapKey } from './key-wrap.js'
-import { buildGeneration, isAuthentic, parseKeyring, serializeKeyring, type Keyring, type PassphraseSlot } from './keyring.js'
+import { encodeBytes } from './keyring-fields.js'
+import { createSlot, isOpenedBy, openSlot, type SlotRequest } from './keyring-slots.js'
+import {
+  buildGeneration,
+  isAuthentic,
+  parseKeyring,
+  serializeKeyring,
+  type Keyring,
+  type KeyringGeneration,
+  type KnownSlot,
+} from './keyring.js'
 import { MasterKey } from './master-key.js'
-import { createPassphraseSlot, openPassphraseSlot } from './passphrase-slot.js'
 
 const KEY_LENGTH = 32
 const ID_LENGTH = 16
 
-/** The secret side of a keyring. */
-export interface KeyringKeys {
-  readonly id: Uint8Array
-  /** The generation that new files get; it is among the master keys. */
-  readonly current: number
+/** The secret side of a keyring, and what is read with it. */
+export class KeyringKeys {
+  /** Opens all the others. */
+  readonly keyringKey: SecretBytes
+  /** By generation. */
   readonly masterKeys: ReadonlyMap<number, MasterKey>
+
+  /**
+   * Checks the whole keyring under its key, and unwraps every generation.
+   *
+   * @param keyringKey - 32 bytes, copied.
+   * @param path - The keyring's file, for messages.
+   * @throws KeyringError `ERR_SEALFILE_KEYRING` if the keyring was altered.
+   */
+  constructor(keyring: Keyring, keyringKey: Uint8Array, path?: string) {
+    checkAuthentic(keyring, keyringKey, path)
+    this.masterKeys = unwrapGenerations(keyring, keyringKey, path)
+    this.keyringKey = new SecretBytes(new Uint8Array(keyringKey))
+  }
+
+  dispose(): void {
+    this.keyringKey.dispose()
+    for (const masterKey of this.masterKeys.values()) masterKey.dispose()
+  }
 }
 
 /**
  * Makes a keyring with one slot and one master key.
  *
- * @returns the text of its file, and its keys, read back from that text.
+ * @returns the text of its file.
  */
 export async function createKeyring(
-  passphrase: Uint8Array,
-  argon2: Argon2Parameters,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly content: Uint8Array; readonly keys: KeyringKeys }> {
+  unlocker: Unlocker,
+  options: Omit<SlotRequest, 'keyringId' | 'keyringKey'>,
+): Promise<{ readonly content: Uint8Array; readonly keyringKey: Uint8Array }> {
   const id = randomBytes(ID_LENGTH)
-  const generation = 1
   const keyringKey = randomBytes(KEY_LENGTH)
-  const masterKey = randomBytes(KEY_LENGTH)
-  const kek = deriveGenerationKek(keyringKey, { keyringId: id, generation })
-  const macKey = deriveKeyringMacKey(keyringKey, id)
   try {
-    const generations = [buildGeneration(generation, wrapKey(kek, masterKey))]
-    const slots = [await createPassphraseSlot(passphrase, id, keyringKey, argon2, signal)]
-    const content = serializeKeyring({ id, revision: 1, slots, generations, current: generation, json: {} }, macKey)
-    return { content, keys: openKeyring(parseKeyring(content), keyringKey) }
-  } finally {
-    for (const secret of [keyringKey, masterKey, kek, macKey]) secret.fill(0)
+    const slots = [await createSlot(unlocker, { ...options, keyringId: id, keyringKey })]
+    const first = createGeneration(keyringKey, id, 1)
+    const keyring: Keyring = { id, revision: 1, slots, generations: [first], current: first.generation, json: {} }
+    return { content: sealKeyring(keyring, keyringKey), keyringKey }
+  } catch (error) {
+    keyringKey.fill(0)
+    throw error
   }
+}
+
+/** Makes a generation with a new master key. @param keyringKey - 32 bytes; stays the caller's. */
+export function createGeneration(keyringKey: Uint8Array, keyringId: Uint8Array, generation: number): KeyringGeneration {
+  const masterKey = randomBytes(KEY_LENGTH)
+  const kek = deriveGenerationKek(keyringKey, { keyringId, generation })
+  try {
+    return buildGeneration(generation, wrapKey(kek, masterKey))
+  } finally {
+    for (const secret of [masterKey, kek]) secret.fill(0)
+  }
+}
+
+/** @returns the text of a keyring, authenticated under its key. */
+export function sealKeyring(keyring: Keyring, keyringKey: Uint8Array): Uint8Array {
+  const macKey = deriveKeyringMacKey(keyringKey, keyring.id)
+  try {
+    return serializeKeyring(keyring, macKey)
+  } finally {
+    macKey.fill(0)
+  }
+}
+
+/** A slot that was opened. */
+export interface OpenedSlot {
+  readonly slot: KnownSlot
+  /** 32 bytes, the caller's to zeroise. */
+  readonly keyringKey: Uint8Array
 }
 
 /**
- * Opens a keyring with a passphrase, tried on its passphrase slots in order: one Argon2id run each, until one opens.
+ * Finds the slots that an unlocker is tried on, in order.
+ *
+ * @param slotId - The one to try; undefined for all of the unlocker's type.
+ * @throws KeyringError `ERR_SEALFILE_KEYRING_SLOT` if there is none.
+ */
+export function findSlots(keyring: Keyring, unlocker: Unlocker, path: string, slotId?: string): readonly KnownSlot[] {
+  const slots = keyring.slots.filter((slot) => slotId === undefined || encodeBytes(slot.id) === slotId)
+  const fitting = slots.filter((slot) => isOpenedBy(slot, unlocker))
+  if (fitting.length > 0) return fitting
+  const what = unlocker.type === 'provider' ? `the provider '${unlocker.provider.name}'` : NAMES[unlocker.type]
+  const which = slotId === undefined ? 'slot' : `slot ${slotId}`
+  throw new KeyringError('ERR_SEALFILE_KEYRING_SLOT', `the keyring has no ${which} that ${what} could open`, { path })
+}
+
+const NAMES = { passphrase: 'a passphrase', recovery: 'a recovery key', key: 'a key' } as const
+
+/**
+ * Opens a keyring by one of its slots, tried in order: one Argon2id run for each that a passphrase is tried on.
  *
  * @param path - The keyring's file, for messages.
- * @throws InvalidKeyError `ERR_SEALFILE_WRONG_KEY` if the passphrase opens no slot.
- * @throws KeyringError `ERR_SEALFILE_KEYRING` if no slot is for passphrases, or the keyring was altered.
+ * @throws InvalidKeyError `ERR_SEALFILE_WRONG_KEY` if none of the slots opens.
  */
-export async function unlockKeyring(
-  keyring: Keyring,
-  passphrase: Uint8Array,
+export async function openAnySlot(
+  slots: readonly KnownSlot[],
+  unlocker: Unlocker,
+  keyringId: Uint8Array,
   path: string,
   signal: AbortSignal | undefined,
-): Promise<KeyringKeys> {
-  const slots = listPassphraseSlots(keyring)
-  if (slots.length === 0)
-    throw new KeyringError('ERR_SEALFILE_KEYRING', 'the keyring has no slot that a passphrase opens', { path })
+): Promise<OpenedSlot> {
   for (const slot of slots) {
-    const keyringKey = await openPassphraseSlot(passphrase, keyring.id, slot, signal)
-    if (keyringKey === undefined) continue
-    try {
-      return openKeyring(keyring, keyringKey, path)
-    } finally {
-      keyringKey.fill(0)
-    }
+    const keyringKey = await openSlot(unlocker, keyringId, slot, signal)
+    if (keyringKey !== undefined) return { slot, keyringKey }
   }
-  throw new InvalidKeyError('ERR_SEALFILE_WRONG_KEY', 'the passphrase does not open the keyring', { path })
+  const what = unlocker.type === 'provider' ? `what the provider '${unlocker.provider.name}' gave` : THE_NAMES[unlocker.type]
+  throw new InvalidKeyError('ERR_SEALFILE_WRONG_KEY', `${what} does not open the keyring`, { path })
 }
 
-/** @returns the slots that a passphrase is tried on, in order. */
-export function listPassphraseSlots({ slots }: Keyring): readonly PassphraseSlot[] {
-  return slots.filter((slot) => slot.type === 'passphrase')
+const THE_NAMES = { passphrase: 'the passphrase', recovery: 'the recovery key', key: 'the key' } as const
+
+/**
+ * Reads a keyring, and checks it under its key.
+ *
+ * @throws KeyringError `ERR_SEALFILE_KEYRING` if it was altered, or is another one.
+ */
+export function parseAuthentic(content: Uint8Array, keyringKey: Uint8Array, path: string): Keyring {
+  const keyring = parseKeyring(content, path)
+  checkAuthentic(keyring, keyringKey, path)
+  return keyring
 }
 
-/** Checks the whole keyring under its key, and unwraps every generation. */
-function openKeyring(keyring: Keyring, keyringKey: Uint8Array, path?: string): KeyringKeys {
+function checkAuthentic(keyring: Keyring, keyringKey: Uint8Array, path: string | undefined): void {
   const macKey = deriveKeyringMacKey(keyringKey, keyring.id)
   const authentic = isAuthentic(keyring, macKey)
   macKey.fill(0)
   if (!authentic) throw new KeyringError('ERR_SEALFILE_KEYRING', 'the keyring was altered: it does not authenticate', { path })
+}
+
+function unwrapGenerations(keyring: Keyring, keyringKey: Uint8Array, path: string | undefined): Map<number, MasterKey> {
   const masterKeys = new Map<number, MasterKey>()
   for (const { generation, wrappedKey } of keyring.generations) {
     const name = { keyringId: keyring.id, generation }
@@ -95,5 +167,5 @@ function openKeyring(keyring: Keyring, keyringKey: Uint8Array, path?: string): K
     }
     masterKeys.set(generation, new MasterKey(key, name))
   }
-  return { id: keyring.id, current: keyring.current, masterKeys }
+  return masterKeys
 }

@@ -16,29 +16,55 @@ const ARGON2_VERSION = 0x13
 const ID_LENGTH = 16
 const SALT_LENGTH = 16
 const DIGEST_LENGTH = 32
-const MAX_SLOTS = 64
-const MAX_GENERATIONS = 8_192
-const MAX_GENERATION = 2 ** 32 - 1
+export const MAX_SLOTS = 64
+export const MAX_GENERATIONS = 8_192
+const MAX_NAME = 255
+export const MAX_GENERATION = 2 ** 32 - 1
+/** Bytes that a provider may give for a slot's secret. */
+export const MAX_SEALED_SECRET = 4_096
 /** Bytes that a keyring file may have. */
 export const MAX_KEYRING_SIZE = 1_048_576
 
-/** A slot that a passphrase opens. */
-export interface PassphraseSlot {
-  readonly type: 'passphrase'
+interface AnySlot {
   readonly id: Uint8Array
-  readonly argon2: Argon2Parameters
-  readonly salt: Uint8Array
-  /** KWP of the keyring key. */
-  readonly wrappedKey: Uint8Array
+  /** What its owner calls it. */
+  readonly label?: string | undefined
   readonly json: JsonObject
 }
 
-/** A slot that this version cannot open, and keeps as it is. */
-export interface UnknownSlot {
-  readonly type: 'unknown'
-  readonly id: Uint8Array
-  readonly json: JsonObject
+interface WrappingSlot extends AnySlot {
+  /** KWP of the keyring key. */
+  readonly wrappedKey: Uint8Array
 }
+
+/** A slot that a passphrase opens. */
+export interface PassphraseSlot extends WrappingSlot {
+  readonly type: 'passphrase'
+  readonly argon2: Argon2Parameters
+  readonly salt: Uint8Array
+}
+
+/** A slot that 32 secret bytes open: a recovery key, or one that is kept elsewhere. */
+export interface SecretSlot extends WrappingSlot {
+  readonly type: 'recovery' | 'key'
+}
+
+/** A slot that an external provider opens. */
+export interface ProviderSlot extends WrappingSlot {
+  readonly type: 'provider'
+  readonly provider: string
+  /** What the provider gave for the slot's secret. */
+  readonly sealedSecret: Uint8Array
+}
+
+/** A slot that this version cannot open, and keeps as it is. */
+export interface UnknownSlot extends AnySlot {
+  readonly type: 'unknown'
+}
+
+/** A slot that this version can open. */
+export type KnownSlot = PassphraseSlot | SecretSlot | ProviderSlot
+export type Slot = KnownSlot | UnknownSlot
 
 /** One master key as it lies in the keyring. */
 export interface KeyringGeneration {
@@ -56,7 +82,7 @@ export interface Keyring {
   readonly id: Uint8Array
   /** Grows by one with each rewrite. */
   readonly revision: number
-  readonly slots: readonly (PassphraseSlot | UnknownSlot)[]
+  readonly slots: readonly Slot[]
   readonly generations: readonly KeyringGeneration[]
   /** The generation that new files get. */
   readonly current: number
@@ -64,11 +90,31 @@ export interface Keyring {
 }
 
 /** Builds a slot, ready for a keyring. */
-export function buildPassphraseSlot(slot: Omit<PassphraseSlot, 'type' | 'json'>): PassphraseSlot {
-  const { memoryKiB, passes, lanes } = slot.argon2
-  const kdf = { name: 'argon2id', version: ARGON2_VERSION, memoryKiB, passes, lanes, salt: encodeBytes(slot.salt) }
-  const json = { id: encodeBytes(slot.id), type: 'passphrase', kdf, wrappedKey: encodeBytes(slot.wrappedKey) }
-  return { ...slot, type: 'passphrase', json }
+export function buildSlot(slot: WithoutJson<KnownSlot>): KnownSlot {
+  const { id, type, label, wrappedKey } = slot
+  const json: JsonObject = {
+    id: encodeBytes(id),
+    type,
+    ...(label === undefined ? {} : { label }),
+    ...fieldsOfType(slot),
+    wrappedKey: encodeBytes(wrappedKey),
+  }
+  return { ...slot, json }
+}
+
+type WithoutJson<S> = S extends unknown ? Omit<S, 'json'> : never
+
+function fieldsOfType(slot: WithoutJson<KnownSlot>): JsonObject {
+  switch (slot.type) {
+    case 'passphrase': {
+      const { memoryKiB, passes, lanes } = slot.argon2
+      return { kdf: { name: 'argon2id', version: ARGON2_VERSION, memoryKiB, passes, lanes, salt: encodeBytes(slot.salt) } }
+    }
+    case 'provider':
+      return { provider: slot.provider, sealedSecret: encodeBytes(slot.sealedSecret) }
+    default:
+      return {}
+  }
 }
 
 /** Builds a generation, ready for a keyring. */
@@ -170,17 +216,45 @@ function checkDamage(fields: KeyringFields): void {
   if (!equalBytes(actual, checksum)) throw fields.refusal('the keyring is damaged: its checksum does not match')
 }
 
-function readSlot(slot: KeyringFields): PassphraseSlot | UnknownSlot {
+function readSlot(slot: KeyringFields): Slot {
   const id = slot.bytes('id', ID_LENGTH)
+  const type = slot.text('type')
+  switch (type) {
+    case 'passphrase':
+      return readPassphraseSlot(slot, id)
+    case 'recovery':
+    case 'key':
+      return { type, ...readWrapping(slot, id) }
+    case 'provider': {
+      const provider = slot.text('provider')
+      if (!isName(provider)) throw slot.refusal('the name of a provider is out of shape')
+      return { type, provider, sealedSecret: slot.bytesUpTo('sealedSecret', MAX_SEALED_SECRET), ...readWrapping(slot, id) }
+    }
+    default:
+      return { type: 'unknown', id, json: slot.json }
+  }
+}
+
+function readWrapping(slot: KeyringFields, id: Uint8Array): WrappingSlot {
+  const label = slot.has('label') ? slot.text('label') : undefined
+  if (label !== undefined && !isName(label)) throw slot.refusal('the label of a slot is out of shape')
+  return { id, label, wrappedKey: slot.bytes('wrappedKey', WRAPPED_KEY_LENGTH), json: slot.json }
+}
+
+function readPassphraseSlot(slot: KeyringFields, id: Uint8Array): PassphraseSlot | UnknownSlot {
   const unknown: UnknownSlot = { type: 'unknown', id, json: slot.json }
-  if (slot.text('type') !== 'passphrase') return unknown
   const kdf = slot.object('kdf')
   if (kdf.text('name') !== 'argon2id' || kdf.integer('version', 0, Number.MAX_SAFE_INTEGER) !== ARGON2_VERSION) return unknown
   const lanes = kdf.integer('lanes', 1, ARGON2_MAXIMA.lanes)
   const memoryKiB = kdf.integer('memoryKiB', LEAST_KIB_PER_LANE * lanes, ARGON2_MAXIMA.memoryKiB)
   const argon2 = { memoryKiB, passes: kdf.integer('passes', 1, ARGON2_MAXIMA.passes), lanes }
   const salt = kdf.bytes('salt', SALT_LENGTH)
-  return { type: 'passphrase', id, argon2, salt, wrappedKey: slot.bytes('wrappedKey', WRAPPED_KEY_LENGTH), json: slot.json }
+  return { type: 'passphrase', argon2, salt, ...readWrapping(slot, id) }
+}
+
+/** Tells whether text is fit for a label, or a provider's name: 1 to 255 bytes of UTF-8 without control characters. */
+export function isName(text: string): boolean {
+  return text !== '' && !/[\p{Cc}\p{Cs}]/u.test(text) && Buffer.byteLength(text) <= MAX_NAME
 }
 
 function readGeneration(fields: KeyringFields): KeyringGeneration {

@@ -5,16 +5,17 @@ import { format, inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { ClosedError, InvalidFileFormatError, InvalidKeyError, KeyringError, LimitError } from '../../src/errors.js'
 import { deriveNatively } from '../../src/keys/argon2id.js'
-import { KeyManager, type CreateKeyManagerOptions } from '../../src/keys/key-manager.js'
+import { KeyManager } from '../../src/keys/key-manager.js'
+import type { NewPassphraseOptions } from '../../src/keys/key-manager-options.js'
 import { deriveKeyringMacKey } from '../../src/keys/key-schedule.js'
 import { parseKeyring, serializeKeyring } from '../../src/keys/keyring.js'
 import { MasterKey } from '../../src/keys/master-key.js'
-import { createPassphraseSlot } from '../../src/keys/passphrase-slot.js'
+import { createSlot } from '../../src/keys/keyring-slots.js'
 import { CHEAP, coded, countWorkers, fromHex, temporaryFolder, VECTOR, vectorJson, withChecksum } from './support.js'
 
 const at = temporaryFolder()
 const passphrase = 'correct horse'
-const cheap: CreateKeyManagerOptions = { passphrase, argon2: CHEAP }
+const cheap = { passphrase, argon2: CHEAP }
 const request = { purpose: 'config', salt: new Uint8Array(32).fill(7), header: new Uint8Array(100).fill(9) }
 const dek = new Uint8Array(32).map((_, i) => i + 1)
 
@@ -99,7 +100,10 @@ describe('create and open', () => {
     const path = at('several.json')
     const keyring = parseKeyring(Buffer.from(VECTOR.keyring))
     const [id, keyringKey] = [fromHex(VECTOR.keyringId), fromHex(VECTOR.steps.keyringKey)]
-    const second = await createPassphraseSlot(Buffer.from('second'), id, keyringKey, CHEAP)
+    const second = await createSlot(
+      { type: 'passphrase', secret: Buffer.from('second') },
+      { keyringId: id, keyringKey, argon2: CHEAP },
+    )
     const changed = { ...keyring, slots: [...keyring.slots, second] }
     await writeFile(path, serializeKeyring(changed, deriveKeyringMacKey(keyringKey, id)))
     for (const word of [VECTOR.passphrase, 'second']) {
@@ -129,7 +133,7 @@ describe('create fails', () => {
     ;(await KeyManager.open(at('race.json'), { passphrase })).close()
   })
 
-  test.each<[string, Partial<CreateKeyManagerOptions>, RegExp]>([
+  test.each<[string, NewPassphraseOptions & { signal?: AbortSignal }, RegExp]>([
     ['aborted before', { signal: AbortSignal.abort(new Error('stop')) }, /stop/],
     ['aborted meanwhile', { signal: AbortSignal.timeout(30), argon2: { memoryKiB: 65_536, passes: 16, lanes: 1 } }, /timeout/],
     ['more memory than there is', { argon2: { memoryKiB: 2 ** 32 - 1, passes: 1, lanes: 1 } }, /Argon2id/],
@@ -216,7 +220,8 @@ describe('open fails', () => {
   test('a keyring without a slot for passphrases', async () => {
     const keyring = parseKeyring(Buffer.from(VECTOR.keyring))
     const content = serializeKeyring({ ...keyring, slots: keyring.slots.slice(1) }, fromHex(VECTOR.steps.macKey))
-    await noRun(() => expect(open(content)).rejects.toThrow(badKeyring))
+    const noSlot = coded(KeyringError, 'ERR_SEALFILE_KEYRING_SLOT') as Error
+    await noRun(() => expect(open(content)).rejects.toThrow(noSlot))
   })
 })
 

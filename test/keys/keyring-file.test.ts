@@ -1,11 +1,19 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdir, unlink } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { createKeyringFile, readKeyringFile } from '../../src/keys/keyring-file.js'
+import { nodeDisk } from '../../src/file/io/node-disk.js'
+import { AsyncRunner } from '../../src/file/io/runners.js'
+import { readKeyringFile as readSteps, type KeyringPath } from '../../src/keys/keyring-file.js'
+import { KeyringStore } from '../../src/keys/keyring-store.js'
 import { temporaryFolder } from './support.js'
 
 const at = temporaryFolder()
 const content = Buffer.from('content')
+
+const createKeyringFile = (path: KeyringPath, build: () => Promise<Uint8Array>): Promise<void> =>
+  new KeyringStore(path).create(build)
+const readKeyringFile = (path: KeyringPath, limit: number): Promise<Uint8Array> =>
+  new AsyncRunner(nodeDisk).run(() => readSteps(path, limit))
 
 describe('createKeyringFile', () => {
   test('the name is taken at once, the content comes whole', async () => {

@@ -16,7 +16,7 @@ import {
 } from '../../src/keys/key-schedule.js'
 import { unwrapKey } from '../../src/keys/key-wrap.js'
 import { parseKeyring } from '../../src/keys/keyring.js'
-import { encodePassphrase } from '../../src/keys/passphrase-slot.js'
+import { encodePassphrase } from '../../src/keys/credentials.js'
 import { computeHmac } from '../../src/seal/kdf.js'
 import { HKDF_SHA256 } from '../../src/seal/suites.js'
 import { fromHex, temporaryFolder, toHex, VECTOR } from './support.js'
@@ -67,7 +67,7 @@ describe('step by step', () => {
     expect(toHex(bytes)).toBe(steps.passphraseBytes)
     const output = await deriveFromPassphrase({ passphrase: bytes, salt: slot.salt, parameters: slot.argon2 })
     expect(toHex(output)).toBe(steps.argon2Output)
-    const kek = deriveSlotKek(output, keyringId, slot.id)
+    const kek = deriveSlotKek('passphrase', output, keyringId, slot.id)
     expect(toHex(kek)).toBe(steps.slotKek)
     expect(toHex(unwrapKey(kek, slot.wrappedKey)!)).toBe(steps.keyringKey)
   })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { KeyringError } from '../../src/errors.js'
 import { omitFields, type JsonObject } from '../../src/keys/canonical-json.js'
-import { buildGeneration, buildPassphraseSlot, isAuthentic, parseKeyring, serializeKeyring } from '../../src/keys/keyring.js'
+import { buildGeneration, buildSlot, isAuthentic, parseKeyring, serializeKeyring } from '../../src/keys/keyring.js'
 import { coded, fromHex, VECTOR, vectorJson, withChecksum } from './support.js'
 
 type Json = Record<string, unknown>
@@ -230,7 +230,7 @@ describe('forward compatibility', () => {
       salt: new Uint8Array(16),
       wrappedKey,
     }
-    const slots = Array.from({ length: 64 }, (_, i) => buildPassphraseSlot({ ...slot, id: new Uint8Array(16).fill(i) }))
+    const slots = Array.from({ length: 64 }, (_, i) => buildSlot({ ...slot, type: 'passphrase', id: new Uint8Array(16).fill(i) }))
     const generations = Array.from({ length: 8_192 }, (_, i) => buildGeneration(i === 0 ? 2 ** 32 - 1 : i, wrappedKey))
     const written = parseKeyring(serializeKeyring({ ...parsed, slots, generations }, macKey))
     expect(written.slots).toHaveLength(64)

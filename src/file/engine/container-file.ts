@@ -1,3 +1,4 @@
+import { publish, type FileMessage } from '../../audit-channels.js'
 import { concatBytes } from '../../bytes/arrays.js'
 import { randomBytes, randomNonce } from '../../bytes/random.js'
 import { SecretBytes } from '../../bytes/secret.js'
@@ -25,7 +26,7 @@ import {
 import { CorruptedFileError, InvalidKeyError, LockedError, SealfileError } from '../../errors.js'
 import { KeySchedule } from '../../seal/schedule.js'
 import type { Aead } from '../../seal/suites.js'
-import type { KeySource } from '../key-source.js'
+import type { KeySource, WrappedFileKey } from '../key-source.js'
 
 /** How a caller proves that a file is theirs to open. */
 export interface Credentials {
@@ -85,6 +86,7 @@ export class ContainerFile {
       const sequence = 1
       const header = keyCheckHeader(bytes, 0, sequence)
       const keySlot = { sequence, ...keySource.wrapFileKey({ purpose, salt: parameters.salt, header }, dek) }
+      publish('sealfile:file-create', () => describeFile(path, purpose, keySlot))
       const slot = buildKeySlot(bytes, 0, keySlot)
       const file = new ContainerFile(preamble, schedule, keySlot, dek, path)
       return { file, keyHeader: concatBytes(bytes, slot, new Uint8Array(slot.length)) }
@@ -110,7 +112,9 @@ export class ContainerFile {
       const request = { purpose: credentials.purpose, salt: preamble.parameters.salt, header }
       const dek = credentials.keySource.unwrapFileKey(request, content)
       try {
-        return new ContainerFile(preamble, openSchedule(preamble, dek, credentials), content, dek, path)
+        const file = new ContainerFile(preamble, openSchedule(preamble, dek, credentials), content, dek, path)
+        publish('sealfile:file-open', () => describeFile(path, credentials.purpose, content))
+        return file
       } finally {
         dek.fill(0)
       }
@@ -178,4 +182,8 @@ export function nameFile(error: unknown, path: string | undefined): unknown {
   if (!(error instanceof SealfileError) || error.path !== undefined || path === undefined) return error
   error.message = `${error.message}, file '${path}'`
   return Object.assign(error, { path })
+}
+
+function describeFile(path: string | undefined, purpose: string, { keyringId, generation }: WrappedFileKey): FileMessage {
+  return { path, purpose, keyringId: Buffer.from(keyringId).toString('base64url'), generation }
 }

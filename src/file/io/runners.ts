@@ -33,6 +33,7 @@ function answerSync(calls: DiskCalls, request: Request, isGoingOn: boolean): unk
     background.outcome = outcomeOf(() => performSync(calls, request.begin))
     return background
   }
+  if ('waitIfAsync' in request) return undefined
   if ('wait' in request) throw new TypeError('a function that returns a promise cannot serve a handle that does not wait')
   const background = request.await
   if (background.outcome === undefined) {
@@ -175,11 +176,17 @@ export class AsyncRunner {
         turn = () => steps.next(background)
         continue
       }
+      if ('waitIfAsync' in request) {
+        const outcome = outcomeOf(request.waitIfAsync)
+        if ('value' in outcome && outcome.value !== undefined) {
+          this.#waitFor(steps, outcome.value as PromiseLike<unknown>)
+          return
+        }
+        turn = () => ('error' in outcome ? steps.throw(outcome.error) : steps.next())
+        continue
+      }
       if ('wait' in request) {
-        request.wait.then(
-          (value) => this.#advance(steps, () => steps.next(value)),
-          (error: unknown) => this.#advance(steps, () => steps.throw(error)),
-        )
+        this.#waitFor(steps, request.wait)
         return
       }
       const background = request.await
@@ -189,6 +196,13 @@ export class AsyncRunner {
       }
       turn = () => this.#resume(steps, background)
     }
+  }
+
+  #waitFor(steps: Steps<unknown>, promise: PromiseLike<unknown>): void {
+    promise.then(
+      (value) => this.#advance(steps, () => steps.next(value)),
+      (error: unknown) => this.#advance(steps, () => steps.throw(error)),
+    )
   }
 
   #resume(steps: Steps<unknown>, background: Background): IteratorResult<Request, unknown> {

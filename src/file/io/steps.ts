@@ -57,7 +57,7 @@ export interface Background {
 
 /**
  * What steps ask of their runner: a call, one that is done at once by every runner, one in the background, the outcome of that, or
- * the outcome of a promise that somebody else has made.
+ * the outcome of a promise that somebody else has made. The last one is asked for only by a runner that waits.
  */
 export type Request =
   | Call
@@ -65,6 +65,7 @@ export type Request =
   | { readonly begin: Call }
   | { readonly await: Background }
   | { readonly wait: PromiseLike<unknown> }
+  | { readonly waitIfAsync: () => PromiseLike<unknown> | undefined }
 
 /** Code that asks for I/O instead of doing it. */
 export type Steps<T> = Generator<Request, T, unknown>
@@ -135,6 +136,11 @@ export function* settleQuietly(background: Background): Steps<void> {
 export function* settleValue<T>(value: T | PromiseLike<T>): Steps<T> {
   const isPromise = typeof (value as PromiseLike<T> | undefined)?.then === 'function'
   return isPromise ? ((yield { wait: value as PromiseLike<T> }) as T) : (value as T)
+}
+
+/** Lets somebody else make ready for what follows, in a runner that waits: `prepare` is not called in one that does not. */
+export function* prepareIfWaiting(prepare: () => PromiseLike<unknown> | undefined): Steps<void> {
+  yield { waitIfAsync: prepare }
 }
 
 /** Reads until `buffer` is full or the file ends. @returns bytes read. */

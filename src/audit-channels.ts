@@ -1,0 +1,87 @@
+import { channel, type Channel } from 'node:diagnostics_channel'
+
+/**
+ * What happens to keys and files, as channels of `node:diagnostics_channel`, for whoever keeps an audit trail. Messages are plain objects
+ * and hold no secret. Byte strings in them are base64url.
+ */
+
+/** A keyring was opened, or opened again. */
+export interface UnlockMessage {
+  readonly path: string
+  readonly keyringId: string
+  readonly revision: number
+  readonly slotId: string
+  readonly slotType: string
+}
+
+/** Something was given that did not open a keyring. */
+export interface UnlockFailedMessage {
+  readonly path: string
+  /** `passphrase`, `recovery`, `key` or `provider`. */
+  readonly slotType: string
+  readonly error: unknown
+}
+
+/** A key manager has forgotten its keys. */
+export interface LockMessage {
+  readonly path: string | undefined
+  readonly keyringId: string
+  readonly reason: 'idle' | 'lock' | 'close'
+}
+
+/** A keyring was changed on the disk. */
+export interface KeyringChangeMessage {
+  readonly path: string
+  readonly keyringId: string
+  /** The one that the keyring has now. */
+  readonly revision: number
+  readonly change: 'create' | 'add-slot' | 'remove-slot' | 'change-passphrase' | 'rotate-master-key' | 'retire-generation'
+  readonly slotId?: string
+  readonly slotType?: string
+  readonly generation?: number
+}
+
+/** A file was opened, or made. */
+export interface FileMessage {
+  /** Undefined for a stream. */
+  readonly path: string | undefined
+  readonly purpose: string
+  readonly keyringId: string
+  readonly generation: number
+}
+
+/** A file's key was moved to another generation, or its content to another key. */
+export interface FileKeyChangeMessage {
+  readonly path: string
+  readonly purpose: string
+  readonly from: { readonly keyringId: string; readonly generation: number }
+  readonly to: { readonly keyringId: string; readonly generation: number }
+}
+
+/** The channels and their messages. */
+interface Messages {
+  readonly 'sealfile:unlock': UnlockMessage
+  readonly 'sealfile:unlock-failed': UnlockFailedMessage
+  readonly 'sealfile:lock': LockMessage
+  readonly 'sealfile:keyring-change': KeyringChangeMessage
+  readonly 'sealfile:file-open': FileMessage
+  readonly 'sealfile:file-create': FileMessage
+  readonly 'sealfile:rewrap': FileKeyChangeMessage
+  readonly 'sealfile:reencrypt': FileKeyChangeMessage
+}
+
+const channels = new Map<string, Channel>()
+
+/**
+ * Tells whoever listens.
+ *
+ * @param describe - Called only if somebody does: most of the time, nobody.
+ */
+export function publish<N extends keyof Messages>(name: N, describe: () => Messages[N]): void {
+  let found = channels.get(name)
+  if (found === undefined) {
+    found = channel(name)
+    channels.set(name, found)
+  }
+  if (found.hasSubscribers) found.publish(describe())
+}
