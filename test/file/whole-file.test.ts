@@ -15,11 +15,11 @@ import { Readable } from 'node:stream'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { nodeDisk } from '../../src/file/io/node-disk.js'
 import { runSync } from '../../src/file/io/runners.js'
-import type { Disk, DiskCalls } from '../../src/file/io/steps.js'
 import { checkWholeFileOptions, writeWhole } from '../../src/file/whole-file.js'
 import { EncryptedFile, KeyManager, type WholeFileOptions } from '../../src/index.js'
 import { errorOf, OPTIONS, patternBytes, readEncrypted, sealfileError, writeEncrypted } from '../support/encrypted-files.js'
 import { bundleLibrary } from '../support/bundled-library.js'
+import { failingDisk } from '../support/failing-disk.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const inFolder = temporaryFolder()
@@ -315,22 +315,6 @@ describe('a handle that was opened with atomic', () => {
 })
 
 describe('failures', () => {
-  /** node:fs, of whose calls one fails, or some from it on. */
-  function failingDisk(from: number, code: string, until = Infinity): { readonly disk: Disk; readonly calls: string[] } {
-    const calls: string[] = []
-    const wrap =
-      (name: string, call: (...args: never[]) => unknown) =>
-      (...args: never[]): unknown => {
-        const index = calls.length
-        calls.push(name)
-        if (index >= from && index < until) throw Object.assign(new Error(`${code}: ${name}`), { code, syscall: name })
-        return call(...args)
-      }
-    const entries = Object.entries(nodeDisk.sync) as [string, (...args: never[]) => unknown][]
-    const sync = Object.fromEntries(entries.map(([name, call]) => [name, wrap(name, call)])) as unknown as DiskCalls
-    return { disk: { ...nodeDisk, sync }, calls }
-  }
-
   const request = checkWholeFileOptions(OPTIONS, 'w')
 
   test.each(['EIO', 'ENOSPC', 'EACCES'])('%s from any call leaves the old file or the new one, whole', (code) => {
