@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { codeBlocks, readDocument } from './markdown.js'
 
 /** Each of these is one program: a block may use what the blocks above it have declared. */
-const DOCUMENTS = ['README.md', 'docs/file-api.md', 'docs/fs.md', 'docs/streams.md', 'docs/errors.md']
+const DOCUMENTS = ['README.md', 'docs/file-api.md', 'docs/fs.md', 'docs/keys.md', 'docs/streams.md', 'docs/errors.md']
 
 const folder = mkdtempSync(join(tmpdir(), 'sealfile-docs-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
