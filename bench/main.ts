@@ -2,6 +2,7 @@ import { cpus, release, totalmem, type } from 'node:os'
 import { benchLargeFile, benchOpenForAppend, benchSmallFile } from './file.js'
 import { benchAppends, benchRandomAccess, benchStreams, benchSync } from './handle.js'
 import { countMissed, pathOf } from './harness.js'
+import { benchFileKeys, benchUnlock } from './keys.js'
 import { benchMemory } from './memory.js'
 import { benchSeal } from './seal.js'
 
@@ -31,6 +32,8 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   appends: () => benchAppends(rounds, quick ? 200_000 : 1_000_000),
   streams: () => benchStreams(rounds, quick ? GIB / 16 : GIB / 4),
   sync: () => benchSync(rounds, quick ? GIB / 16 : GIB / 4),
+  unlock: () => benchUnlock(rounds),
+  'file-keys': () => benchFileKeys(rounds),
   memory: async () => {
     missed += await benchMemory(quick ? GIB / 2 : 4 * GIB, pathOf('memory.enc'))
   },
