@@ -57,9 +57,9 @@ export class Committer {
     this.#fd = fd
     this.#reader = reader
     this.#isBegun = found !== undefined
-    this.#journal = new Journal(file, fd, found)
-    this.#queue = new WriteQueue(fd)
     this.#sealer = new SegmentSealer(file, found === undefined ? 0 : countEncryptions(found))
+    this.#journal = new Journal(file, fd, this.#sealer, found)
+    this.#queue = new WriteQueue(fd)
     this.#growth = new Growth(file, this.#sealer, this.#queue, found?.state ?? { length: 0, count: 0 }, accumulator)
     this.#redo = new RedoWriter(file, fd, reader, this.#journal, this.#sealer)
     this.#snapshotKey = file.schedule.snapshotKey!
@@ -186,6 +186,7 @@ export class Committer {
     const { geometry } = this.#file
     const count = segmentCount(geometry, length)
     yield* this.finishCut()
+    yield* this.#countEncryptions()
     const isShorter = length < this.#growth.length
     if (isShorter) yield* this.#prepareShorter()
     this.#sealer.checkBudget(count)
@@ -206,6 +207,17 @@ export class Committer {
     this.#final = final
     this.#growth.adopt(state, accumulator)
     this.#mustCut = isShorter
+  }
+
+  /**
+   * Where commits failed again and again, or a writer died, records how much was encrypted meanwhile, before it is more than an opener
+   * would add.
+   */
+  *#countEncryptions(): Steps<void> {
+    const { live } = this
+    if (live === undefined || this.#sealer.count - live.record.encryptionCount < UNCOUNTED_ENCRYPTIONS / 2) return
+    yield* this.sync()
+    yield* this.#journal.recommit(false)
   }
 
   /** Cuts off what the last commit has dropped; first that commit must be on disk, with its list at its places (R3). */
@@ -310,7 +322,6 @@ export class Committer {
     return {
       plaintextLength: length,
       growthBegan,
-      encryptionCount: this.#sealer.count,
       redo: list.pointer,
       applied: false,
       redoDigest: list.digest,

@@ -6,6 +6,7 @@ import { LimitError } from '../../errors.js'
 import type { CommittedState, FoundState } from './committed-state.js'
 import type { ContainerFile } from './container-file.js'
 import { io, writeNow, type Steps } from '../io/steps.js'
+import type { SegmentSealer } from './segment-sealer.js'
 
 /** A stretch of the file: from `start` up to and without `end`. */
 export interface Extent {
@@ -13,8 +14,8 @@ export interface Extent {
   readonly end: number
 }
 
-/** What a new commit says; the journal adds which one it is. */
-export type CommitContent = Omit<CommitRecord, 'sequence' | 'durableSequence' | 'clean'>
+/** What a new commit says; the journal adds which one it is, and how much was encrypted. */
+export type CommitContent = Omit<CommitRecord, 'sequence' | 'durableSequence' | 'clean' | 'encryptionCount'>
 
 /**
  * The commit records of a file that is being written, and what they need on disk (design of the commit: docs/format.md,
@@ -23,6 +24,7 @@ export type CommitContent = Omit<CommitRecord, 'sequence' | 'durableSequence' | 
 export class Journal {
   readonly #file: ContainerFile
   readonly #fd: number
+  readonly #sealer: SegmentSealer
   /** The state that the newest record describes. */
   #live: CommittedState | undefined
   #liveSlot = 0
@@ -39,9 +41,10 @@ export class Journal {
   #hasUnsyncedCut = false
 
   /** @param found - What an opener found; undefined for a new file. */
-  constructor(file: ContainerFile, fd: number, found: FoundState | undefined) {
+  constructor(file: ContainerFile, fd: number, sealer: SegmentSealer, found: FoundState | undefined) {
     this.#file = file
     this.#fd = fd
+    this.#sealer = sealer
     if (found === undefined) return
     this.#live = found.state
     this.#liveSlot = found.slot
@@ -185,7 +188,8 @@ export class Journal {
     if (this.#sequence >= Number.MAX_SAFE_INTEGER) {
       throw new LimitError('the file holds as many commits as it can: copy it to a new one', { path: this.#file.path })
     }
-    return { ...content, sequence: ++this.#sequence, durableSequence: this.#durable?.sequence ?? 0, clean }
+    const durableSequence = this.#durable?.sequence ?? 0
+    return { ...content, sequence: ++this.#sequence, durableSequence, encryptionCount: this.#sealer.count, clean }
   }
 
   #adopt(record: CommitRecord, state: Omit<CommittedState, 'record'>, slot: number): void {

@@ -6,6 +6,7 @@ import {
   directorySize,
   EMPTY_DIRECTORY_DIGEST,
   GrowthDigest,
+  REDO_COUNT_MAX,
   type RedoEntry,
 } from '../../container/redo-list.js'
 import { accumulate, type SnapshotKey } from '../../seal/snapshot.js'
@@ -65,7 +66,7 @@ export class RedoWriter {
    * @param dataEnd - No segment lies at or behind this offset, neither of the live commit nor of the next.
    */
   *write(replacements: ReadonlyMap<number, Replacement>, dataEnd: number): Steps<RedoList> {
-    if (this.#isInTheWay(replacements, dataEnd)) yield* this.apply()
+    if (this.#isInTheWay(replacements, dataEnd) || this.#isTooLong(replacements)) yield* this.apply()
     const { live } = this.#journal
     const entries = new Map(live?.redo)
     const change = this.#snapshotKey.emptyAccumulator()
@@ -118,25 +119,31 @@ export class RedoWriter {
       yield* queue.drain()
     } finally {
       yield* queue.abandon()
+      // Before anything else can fail: what was fetched of these places is of older versions, which would authenticate.
+      yield* this.#reader.forgetPlaces()
     }
     const { length, count } = live
     const content = {
       ...live.record,
       growthBegan: count,
       growthDigest: new GrowthDigest().digest(),
-      encryptionCount: this.#sealer.count,
       applied: true,
     }
     const state = { length, count, redo: new Map<number, RedoEntry>(), end: ciphertextSize(geometry, length) }
     yield* this.#journal.commit(content, state, false)
     yield* this.#journal.barrier()
-    yield* this.#reader.forgetPlaces()
   }
 
   /** A short last segment that grows may come to lie over pending ones, and would be copied over them when the list is applied. */
   #isInTheWay(replacements: ReadonlyMap<number, Replacement>, dataEnd: number): boolean {
     const pending = [...(this.#journal.live?.redo.values() ?? [])]
     return pending.some(({ index, position }) => position < dataEnd && !replacements.has(index))
+  }
+
+  /** Whether the list would be longer than a record may say, as one comes to be that cannot be applied because an entry is damaged. */
+  #isTooLong(replacements: ReadonlyMap<number, Replacement>): boolean {
+    const pending = this.#journal.live?.redo.size ?? 0
+    return pending > 0 && pending + replacements.size > REDO_COUNT_MAX
   }
 
   #findPlace(replacements: ReadonlyMap<number, Replacement>, dataEnd: number): number {
