@@ -273,7 +273,8 @@ function keptHandle(session: Session): KeptHandle {
       return session.isDirty
     },
     commit: () => attempt(session.commit(true)),
-    finish: () => runSync(nodeDisk, session.finish(false)),
+    finish: () => runSync(nodeDisk, session.finish()),
+    unlock: () => runSync(nodeDisk, session.unlock()),
     close: () => attempt(session.abandon()),
   }
 }

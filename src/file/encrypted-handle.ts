@@ -450,6 +450,7 @@ async function writePieces(
 
 /** What is left of a handle when nobody refers to it any more. */
 function keptHandle(session: Session, runner: AsyncRunner): KeptHandle {
+  let isGoingOn = false
   return {
     path: session.path,
     isProvisional: session.isProvisional,
@@ -458,8 +459,11 @@ function keptHandle(session: Session, runner: AsyncRunner): KeptHandle {
     },
     commit: () => void runner.run(() => session.commit(true)).catch(() => undefined),
     finish: () => {
-      const isGoingOn = runner.finishSync()
-      runSync(nodeDisk, session.finish(isGoingOn))
+      if (runner.finishSync()) isGoingOn = true
+      runSync(nodeDisk, session.finish())
+    },
+    unlock: () => {
+      if (!isGoingOn) runSync(nodeDisk, session.unlock())
     },
     close: () => runner.run(() => session.abandon()).catch(() => undefined),
   }

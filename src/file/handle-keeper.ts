@@ -1,3 +1,5 @@
+import { waitForChanges } from './io/changes.js'
+
 /** What a keeper needs of its handle, without holding the handle itself: that may be forgotten by whoever opened it. */
 export interface KeptHandle {
   /** For the warning. */
@@ -8,8 +10,10 @@ export interface KeptHandle {
   readonly isProvisional: boolean
   /** Begins a commit. An error of it shows in the next call that writes, syncs or closes. */
   commit(): void
-  /** Commits, marks the file as closed and lets go of its lock, all without the event loop. */
+  /** Commits, and marks the file as closed, without the event loop. */
   finish(): void
+  /** Lets go of the file's lock, unless a call goes on that may end later. */
+  unlock(): void
   /** Closes the file, because nobody can do it any more, whatever comes of it. */
   close(): Promise<void> | void
 }
@@ -26,7 +30,11 @@ const forgotten = new FinalizationRegistry<HandleKeeper>((keeper) => keeper.clos
 function finishAll(): void {
   isExiting = true
   const unclosed = [...writers].filter(({ isClosing }) => !isClosing)
-  for (const writer of writers) writer.update()
+  // The newest first: what they commit may be told to one that was opened before, as to a FreshnessFile.
+  const newestFirst = [...writers].reverse()
+  for (const writer of newestFirst) writer.update()
+  // Listeners that come later may write. Then the locks stay, and the next writer takes them over.
+  if (process.listeners('exit').at(-1) === finishAll) for (const writer of newestFirst) writer.unlock()
   const [first] = unclosed
   if (first !== undefined) warn(first, unclosed.length, (warning) => process.emit('warning', warning))
 }
@@ -112,11 +120,20 @@ export class HandleKeeper {
     this.#timer = undefined
   }
 
+  unlock(): void {
+    attempt(() => this.kept.unlock())
+  }
+
   #finish(): void {
-    try {
-      this.kept.finish()
-    } catch {
-      // The process is ending, and nobody is left to be told; another handle may have better luck.
-    }
+    waitForChanges()
+    attempt(() => this.kept.finish())
+  }
+}
+
+function attempt(work: () => void): void {
+  try {
+    work()
+  } catch {
+    // The process is ending, and nobody is left to be told; another handle may have better luck.
   }
 }

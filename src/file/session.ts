@@ -289,16 +289,19 @@ export class Session {
   }
 
   /**
-   * Commits, marks the file as closed and lets go of its lock, but leaves the handle open: the process is about to exit. A file that
-   * was to take another's place does not: nobody has said that it is complete.
-   *
-   * @param keepsLock - Calls still go on, and end after this: nobody else may write before the process is gone.
+   * Commits and marks the file as closed, but leaves the handle open, and its lock held: the process is about to exit. A file that was to
+   * take another's place does not: nobody has said that it is complete.
    */
-  *finish(keepsLock: boolean): Steps<void> {
+  *finish(): Steps<void> {
     if (!this.#isOpen) return
     const { successor } = this.#file
     yield* successor === undefined ? this.#closeContent() : io.unlink(successor.temporary)
-    if (this.#lock !== undefined && !keepsLock) yield* releaseLock(this.#lock)
+  }
+
+  /** Lets go of the lock of a file that is finished. Nothing may be written after this. */
+  *unlock(): Steps<void> {
+    if (!this.#isOpen || this.#lock === undefined) return
+    yield* releaseLock(this.#lock)
     this.#lock = undefined
   }
 

@@ -35,10 +35,7 @@ export class Descriptor {
     this.#session = session
     this.#runner = runner
     this.#mixedDisk = mixedDisk
-    const finish = (): void => {
-      const isGoingOn = runner.finishSync()
-      runSync(this.#disk, session.finish(isGoingOn && mixedDisk === undefined))
-    }
+    let isGoingOn = false
     const kept = {
       path: session.path,
       isProvisional: session.isProvisional,
@@ -47,7 +44,13 @@ export class Descriptor {
       },
       // An error shows again in the next call that writes, syncs or closes.
       commit: () => void runner.run(() => session.commit(true)).catch(() => undefined),
-      finish,
+      finish: () => {
+        if (runner.finishSync() && mixedDisk === undefined) isGoingOn = true
+        runSync(this.#disk, session.finish())
+      },
+      unlock: () => {
+        if (!isGoingOn) runSync(this.#disk, session.unlock())
+      },
       close: () => undefined, // a number is never out of reach
     }
     const keeper = new HandleKeeper(kept, session.isWriter ? commitInterval : undefined)

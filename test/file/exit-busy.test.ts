@@ -41,3 +41,71 @@ describe('with writes on their way', () => {
     expect(hash(content)).toBe(hash(Buffer.alloc(5 * MIB, 'some text ')))
   })
 })
+
+describe('what is on its way does not come to lie over what is written on exit', () => {
+  const SEGMENT = 4_096
+  /** All threads of the pool become busy when a call is made for which \`isIt\`, and then the process exits. */
+  const SCRIPT_PRELUDE = `
+    const fs = (await import('node:fs')).default
+    const { pbkdf2 } = await import('node:crypto')
+    function exitAt(name, isIt) {
+      const call = fs[name]
+      fs[name] = (...args) => {
+        if (isIt(args)) {
+          for (let i = 0; i < 4; i++) pbkdf2('x', 'y', 200_000, 32, 'sha256', () => undefined)
+          setImmediate(() => process.exit(0))
+        }
+        return call(...args)
+      }
+    }
+    const fill = (segments, letter) => Buffer.alloc(segments * ${SEGMENT}, letter)
+    const keyManager = sealfile.KeyManager.fromKey(Buffer.from('${Buffer.from(KEY).toString('hex')}', 'hex'))
+    const options = { keyManager, purpose: '${PURPOSE}', segmentSize: ${SEGMENT}, commitInterval: 2 ** 31 - 1 }
+    const path = process.argv[1]
+    const file = await sealfile.EncryptedFile.open(path, 'w+', options)
+  `
+
+  test.each([
+    [
+      'a redo list, whose place new segments take',
+      `await file.write(fill(4, 'a')); await file.sync(); await file.write(fill(1, 'b'), 0, null, 0)
+      exitAt('writev', ([, buffers]) => buffers.length === 2)
+      await file.append(fill(2_048, 'c'))`,
+      [...'baaa', ...'c'.repeat(2_048)],
+    ],
+    [
+      'segments that are cut off, and others come to their places',
+      `await file.write(fill(1, 'a')); await file.sync()
+      exitAt('writev', () => true)
+      void file.append(fill(200, 'b')); void file.truncate(${SEGMENT}); void file.commit(); void file.append(fill(200, 'c'))`,
+      [...'a', ...'c'.repeat(200)],
+    ],
+    [
+      'a cut, and the file grows again',
+      `await file.write(fill(8, 'a')); await file.sync(); await file.truncate(${SEGMENT})
+      exitAt('ftruncate', () => true)
+      void file.commit(); await file.append(fill(8, 'c'))`,
+      [...'acccccccc'],
+    ],
+  ])('%s', (name, script, letters) => {
+    const path = inFolder(name.replaceAll(/\W/g, '-'))
+    const { status, stderr } = run(SCRIPT_PRELUDE + script, path)
+    expect(status, stderr).toBe(0)
+    const content = readEncrypted(path)
+    expect(content.length).toBe(letters.length * SEGMENT)
+    expect(letters.every((letter, i) => content.toString('latin1', i * SEGMENT, i * SEGMENT + 1) === letter)).toBe(true)
+  })
+
+  test('a lock that is being removed is removed once: it may be that of another by then', () => {
+    const path = inFolder('removing-the-lock')
+    const script = `
+      await file.write('text')
+      exitAt('unlink', () => true)
+      process.on('exit', () => { process.exitCode = fs.readlinkSync(path + '.sealfile-lock') === '' ? 8 : 7 })
+      void file.close()
+    `
+    const { status, stderr } = run(SCRIPT_PRELUDE + script, path)
+    expect(status, stderr).toBe(7)
+    expect(readEncrypted(path).toString()).toBe('text')
+  })
+})

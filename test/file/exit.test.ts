@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs'
 import { basename } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { bundleLibrary } from '../support/bundled-library.js'
-import { KEY, PURPOSE, readEncrypted } from '../support/encrypted-files.js'
+import { FreshnessFile } from '../../src/index.js'
+import { KEY, OPTIONS, PURPOSE, readEncrypted } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const inFolder = temporaryFolder()
@@ -95,6 +96,37 @@ describe('a process that exits without closing leaves what was written, and no l
     `)
     expect(status, stderr).toBe(0)
     expect(readEncrypted(path).toString()).toBe('text')
+  })
+
+  test('but the locks where a listener comes that may write', () => {
+    const { path, status, stderr } = runScript(`
+      import { readlinkSync } from 'node:fs'
+      openSync().write('text')
+      process.on('exit', () => { process.exitCode = readlinkSync(path + '.sealfile-lock') === '' ? 8 : 7 })
+    `)
+    expect(status, stderr).toBe(7)
+    const next = run(`${PRELUDE} const file = await open('a'); await file.write('!'); await file.close()`, path)
+    expect(next.status, next.stderr).toBe(0)
+    expect(readEncrypted(path).toString()).toBe('text!')
+    expect(locksBeside(path)).toEqual([])
+  })
+
+  test('and a FreshnessFile is told of that before its own lock goes', () => {
+    const { path, status, stderr } = runScript(`
+      import { readlinkSync } from 'node:fs'
+      const kept = sealfile.FreshnessFile.open(path + '-kept', options)
+      const remember = (name, state) => {
+        process.exitCode = readlinkSync(path + '-kept.sealfile-lock') === '' ? 8 : 7
+        kept.remember(name, state)
+      }
+      const freshness = { recall: (name) => kept.recall(name), remember }
+      sealfile.EncryptedFile.openSync(path, 'w', { ...options, freshness }).write('text')
+      process.exit()
+    `)
+    expect(status, stderr).toBe(7)
+    using freshness = FreshnessFile.open(`${path}-kept`, OPTIONS)
+    expect(freshness.recall(path)).toBeDefined()
+    expect(locksBeside(path)).toEqual([])
   })
 
   test('also where one of the handles fails', () => {

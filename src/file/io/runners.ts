@@ -17,11 +17,11 @@ function valueOf({ outcome }: Background): unknown {
 }
 
 /**
- * Makes a call again that goes on and whose end nobody will see: it writes the same bytes to the same place. A file is not closed
- * twice, because its number may belong to another by then.
+ * Makes a call again that goes on and whose end nobody will see: it writes the same bytes to the same place. Nothing is closed or
+ * unlinked twice, because its number or name may belong to another by then.
  */
 function repeatSync(calls: DiskCalls, call: Call): unknown {
-  return call.call === 'close' ? undefined : performSync(calls, call)
+  return call.call === 'close' || call.call === 'unlink' ? undefined : performSync(calls, call)
 }
 
 /** Answers one request at once. @param isGoingOn - It was asked before, and its call goes on. */
