@@ -5,6 +5,7 @@ import { acquireLock, lockPath, releaseLock, type Lock } from './engine/lock.js'
 import type { Access } from './flags.js'
 import { begin, fstatNow, io, settle, undoOnError, type Background, type PathLike, type Steps } from './io/steps.js'
 import { systemError } from './io/system-errors.js'
+import { statIfThere } from './successor-file.js'
 import type { ResolvedOptions } from './options.js'
 
 /** Windows has no such flag. */
@@ -37,28 +38,32 @@ export function* openLocked(
   const { lockTimeout, mode } = options
   const flags = constants.O_RDWR | access.system
   const newFlags = flags | constants.O_CREAT | constants.O_EXCL
-  const creating = access.create ? yield* begin({ call: 'open', args: [path, newFlags, mode] }) : undefined
+  const beginCreating = (): Steps<Background> => begin({ call: 'open', args: [path, newFlags, mode] })
+  // What must be new is made under the lock: of two that try at once, one could make it and the other have the lock, and both would fail.
+  let creating = access.create && !access.exclusive ? yield* beginCreating() : undefined
   let lock
   try {
     lock = yield* acquireLock(lockPath(resolve(name)), name, lockTimeout, meanwhile)
   } catch (error) {
+    const isLocked = error instanceof LockedError
+    if (isLocked && access.exclusive) throw (yield* exists(path)) ? systemError('EEXIST', 'open', { path: name }) : error
     // The system's own word on the file comes first.
-    const fd = creating === undefined ? yield* io.open(path, flags, mode) : yield* settleUnlessExists(creating, access)
+    const isNew = access.create && !isLocked
+    const fd = creating === undefined ? yield* io.open(path, isNew ? newFlags : flags, mode) : yield* settleUnlessExists(creating)
     if (fd !== undefined) {
       yield* io.close(fd)
-      if (creating !== undefined && !(error instanceof LockedError)) yield* io.unlink(path)
+      if (isNew) yield* io.unlink(path)
     }
     throw error
   }
   try {
-    const created = creating === undefined ? undefined : yield* settleUnlessExists(creating, access)
+    if (access.exclusive) creating = yield* beginCreating()
+    const created = creating === undefined ? undefined : yield* settleUnlessExists(creating, access.exclusive)
     if (created !== undefined) {
-      // Another writer may have had the lock before, and have written the file that was made here.
-      if ((yield* undoOnError(fstatNow(created), () => io.close(created))).size === 0) {
-        return { fd: created, lock, size: 0, isCreated: true }
-      }
+      // Another writer may have had the lock before, and have written the file that was made here, or put another in its place.
+      const { size, nlink } = yield* undoOnError(fstatNow(created), () => io.close(created))
+      if (size === 0 && nlink !== 0) return { fd: created, lock, size: 0, isCreated: true }
       yield* io.close(created)
-      if (access.exclusive) throw systemError('EEXIST', 'open', { path: name })
     }
     if ((access.system & NO_FOLLOW) === 0) lock = yield* lockTarget(path, name, lock, access, options)
     if (access.truncate) beforeTruncate()
@@ -73,13 +78,18 @@ export function* openLocked(
 }
 
 /** @returns what was opened, or undefined where the file existed and may. */
-function* settleUnlessExists(creating: Background, { exclusive }: Access): Steps<number | undefined> {
+function* settleUnlessExists(creating: Background, mustBeNew = false): Steps<number | undefined> {
   try {
     return (yield* settle(creating)) as number
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && !exclusive) return undefined
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && !mustBeNew) return undefined
     throw error
   }
+}
+
+/** Tells whether there is anything under a name, a symbolic link that leads nowhere among it. */
+function* exists(path: PathLike): Steps<boolean> {
+  return (yield* statIfThere(path)) !== undefined || (yield* isLink(path))
 }
 
 /** Tells whether a path is a symbolic link; one that leads nowhere is one, too. */

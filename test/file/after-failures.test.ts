@@ -31,9 +31,10 @@ class Writer {
 /** A file of so many segments of one letter, synced and closed, and a writer of it. */
 function openFileOf(segments: number): Writer {
   const disk = new FaultDisk()
-  const { session, run } = new Writer(disk, 'w')
-  const steps = [session.write(Buffer.alloc(segments * SEGMENT_SIZE, 'a'), 0), session.sync('fsync'), session.close()]
-  for (const step of steps as Steps<unknown>[]) run.call({ disk }, step)
+  const writer = new Writer(disk, 'w')
+  writer.run(writer.session.write(Buffer.alloc(segments * SEGMENT_SIZE, 'a'), 0))
+  writer.run(writer.session.sync('fsync'))
+  writer.run(writer.session.close())
   return new Writer(disk, 'r+')
 }
 
@@ -50,7 +51,7 @@ test('a list that was applied is read from its places, also where the wait for t
     writer.run(session.write(Buffer.alloc(10, letter), 0))
     writer.run(session.commit())
   }
-  const { fdatasync } = disk.sync
+  const fdatasync = disk.sync.fdatasync.bind(disk.sync)
   let waits = 0
   disk.sync.fdatasync = (fd) => {
     if (++waits === 2) disk.inject({ code: 'EIO', from: 0, count: 1, effect: 'none' })
@@ -101,7 +102,7 @@ describe('what was encrypted is counted', () => {
     const { disk, session } = writer
     const before = recordedCount(disk)
     for (let index = 0; index < segments; index++) writer.run(session.write(Buffer.from('b'), index * SEGMENT_SIZE))
-    const { writev } = disk.sync
+    const writev = disk.sync.writev.bind(disk.sync)
     disk.sync.writev = (fd, buffers, position) => {
       if (position >= 1_280) throw new Error('the disk is full')
       return writev(fd, buffers, position)

@@ -11,6 +11,7 @@ import {
   readlinkSync,
   renameSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { hostname } from 'node:os'
@@ -279,6 +280,64 @@ describe('a lock that was left behind', () => {
     await expect(EncryptedFile.open(path, 'w', OPTIONS)).rejects.toMatchObject({ code: 'ERR_SEALFILE_LOCKED' })
     expect(readEncrypted(path).toString()).toBe('text')
   })
+})
+
+describe('a file that is to be new', () => {
+  test('is not there before the lock is, and if it is, that is said first', async () => {
+    const path = freshPath()
+    symlinkSync(lockOf({ host: 'another-machine' }), path + SUFFIX)
+    for (const flags of ['wx', 'ax+']) {
+      await expect(EncryptedFile.open(path, flags, OPTIONS)).rejects.toMatchObject({ code: 'ERR_SEALFILE_LOCKED' })
+      expect(namesBeside(path)).toEqual([`file${SUFFIX}`])
+    }
+    writeFileSync(path, '')
+    await expect(EncryptedFile.open(path, 'wx', OPTIONS)).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+})
+
+describe('a writer that waits, and has made the file meanwhile,', () => {
+  const WAITING = { ...OPTIONS, lockTimeout: 5_000 }
+
+  test('writes to the one that was put in its place', async () => {
+    const path = freshPath()
+    const replacing = await EncryptedFile.open(path, 'w', { ...OPTIONS, atomic: true })
+    await replacing.write('replaced ')
+    const opening = EncryptedFile.open(path, 'a', WAITING)
+    await untilThere(path)
+    await replacing.close()
+    const file = await opening
+    await file.write('appended')
+    await file.close()
+    expect(readEncrypted(path).toString()).toBe('replaced appended')
+  })
+
+  test('leaves the one that was put in its place, where it cannot be opened', async () => {
+    const path = freshPath()
+    const replacing = await EncryptedFile.open(path, 'w', { ...OPTIONS, atomic: true })
+    await replacing.write('replaced')
+    const opening = EncryptedFile.open(path, 'a', { ...WAITING, purpose: 'another' })
+    await untilThere(path)
+    await replacing.close()
+    await expect(opening).rejects.toMatchObject({ code: 'ERR_SEALFILE_WRONG_PURPOSE' })
+    expect(readEncrypted(path).toString()).toBe('replaced')
+  })
+
+  test('makes another where it was removed', async () => {
+    const path = freshPath()
+    const replacing = await EncryptedFile.open(path, 'w', { ...OPTIONS, atomic: true })
+    const opening = EncryptedFile.open(path, 'w', WAITING)
+    await untilThere(path)
+    unlinkSync(path)
+    await replacing.discard()
+    const file = await opening
+    await file.write('text')
+    await file.close()
+    expect(readEncrypted(path).toString()).toBe('text')
+  })
+
+  async function untilThere(path: string): Promise<void> {
+    while (!existsSync(path)) await pause(1)
+  }
 })
 
 describe('a lock', () => {
