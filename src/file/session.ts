@@ -399,7 +399,7 @@ export class Session {
       if (done >= length) return bytes.subarray(0, done)
       if (bytes.length < length) {
         const larger = allocate(length)
-        if (larger.buffer !== bytes.buffer) larger.set(bytes.subarray(0, done))
+        larger.set(bytes.subarray(0, done))
         bytes = larger
       }
       if ((yield* this.read(bytes.subarray(done, Math.min(length, done + PIECE_SIZE)), null)) === 0) return bytes.subarray(0, done)

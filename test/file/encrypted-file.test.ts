@@ -667,6 +667,34 @@ describe('disposal', () => {
   })
 })
 
+describe('memory that readFile is given', () => {
+  test('may be cut from one slab, piece after piece, while the file grows', () => {
+    const path = freshPath()
+    const writer = EncryptedFile.openSync(path, 'w', OPTIONS)
+    const append = (length: number): void => {
+      writer.append(patternBytes(length))
+      writer.sync()
+    }
+    append(82_020)
+    const slab = Buffer.alloc(400_000, '.')
+    let used = 0
+    const buffer = (length: number): Buffer => {
+      if (used === 0) {
+        append(5_000)
+        append(8_192)
+      }
+      used += length
+      return slab.subarray(used - length, used)
+    }
+    const reader = EncryptedFile.openSync(path, 'r', OPTIONS)
+    const content = reader.readFile({ buffer } as object) as Buffer
+    expect(content.equals(Buffer.concat([82_020, 5_000, 8_192].map((length) => patternBytes(length))))).toBe(true)
+    expect(used).toBe(82_020 + 82_020 + 5_000 + 8_192)
+    reader.close()
+    writer.close()
+  })
+})
+
 describe('signals', () => {
   test('end a long readFile between two pieces', async () => {
     const path = freshPath()

@@ -1,6 +1,11 @@
 import { closeSync, copyFileSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { parseFlags } from '../../src/file/flags.js'
+import { nodeDisk } from '../../src/file/io/node-disk.js'
+import { runSync } from '../../src/file/io/runners.js'
+import { resolveOpenOptions } from '../../src/file/options.js'
+import { Session } from '../../src/file/session.js'
 import { EncryptedFile } from '../../src/index.js'
 import {
   appendEncrypted,
@@ -152,6 +157,43 @@ describe('a reader beside a writer', () => {
     expect(seen.size).toBeGreaterThan(3)
   })
 
+  test('takes a header that is half from before two commits and half from after for neither', () => {
+    const path = freshPath()
+    const writer = EncryptedFile.openSync(path, 'w', LAZY)
+    let length = 0
+    const commit = (): void => {
+      length += writer.append(patternBytes(100))
+      writer.commit()
+    }
+    commit()
+    writer.sync()
+    const options = resolveOpenOptions(OPTIONS)
+    for (let tries = 0; tries < 6; tries++) {
+      commit()
+      for (const cut of [700, 900, 1_100]) {
+        let isHalf = false
+        const disk = { ...nodeDisk, sync: { ...nodeDisk.sync } }
+        disk.sync.read = (fd, buffer, offset, length, position) => {
+          const read = nodeDisk.sync.read(fd, buffer, offset, length, position)
+          if (isHalf || position > 0) return read
+          isHalf = true
+          commit()
+          commit()
+          nodeDisk.sync.read(fd, buffer, offset + cut, 1_280 - cut, cut)
+          return read
+        }
+        const before = length
+        const reader = runSync(disk, Session.open(path, parseFlags('r'), options))
+        const target = Buffer.alloc(2 * length)
+        expect(runSync(disk, reader.read(target, 0))).toBeGreaterThanOrEqual(before)
+        isHalf = false
+        expect(runSync(disk, reader.stat()).size).toBeGreaterThanOrEqual(before + 200)
+        runSync(disk, reader.close())
+      }
+    }
+    writer.close()
+  })
+
   test('opens while the writer commits again and again', async () => {
     const path = freshPath()
     writeEncrypted(path, 'x')
@@ -185,6 +227,17 @@ describe('a file that changes under a reader in other ways', () => {
     await expect(reader.stat()).rejects.toEqual(sealfileError('ERR_SEALFILE_CORRUPTED'))
     await expect(reader.read(Buffer.alloc(100), 0, 100, 9_950)).rejects.toEqual(sealfileError('ERR_SEALFILE_CORRUPTED'))
     expect(readEncrypted(path)).toEqual(patternBytes(12_000, 2))
+  })
+
+  test('emptied, or written anew, it says so', async () => {
+    const path = freshPath()
+    writeEncrypted(path, 'text')
+    await using reader = await EncryptedFile.open(path, 'r', OPTIONS)
+    await using writer = await EncryptedFile.open(path, 'w', OPTIONS)
+    await expect(reader.stat()).rejects.toThrow('emptied or written anew')
+    await writer.write('other')
+    await writer.commit()
+    await expect(reader.stat()).rejects.toThrow('emptied or written anew')
   })
 
   test('put back to an older version, it is refused', () => {

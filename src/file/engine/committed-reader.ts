@@ -130,9 +130,10 @@ export class CommittedReader implements Content {
     if (!this.#follows) return false
     const header = yield* readHeader(this.#file, this.#fd)
     if (equalBytes(recordsOf(header), recordsOf(this.#header))) return false
+    checkSame(this.#file, header, this.#header)
     const { size } = yield* io.fstat(this.#fd)
-    const sighting = yield* findBesideWriter(this.#file, this.#fd, header, size, { wasOpen: true })
     const before = this.state.record.sequence
+    const sighting = yield* findBesideWriter(this.#file, this.#fd, header, size, { wasOpen: true }, before)
     const { sequence } = sighting.found.state.record
     if (sequence < before) {
       throw new RollbackError('an older version of the file was put back since it was opened', { path: this.#file.path })
@@ -167,28 +168,41 @@ function recordsOf(header: Uint8Array): Uint8Array {
   return header.subarray(recordPosition(0), recordPosition(RECORD_COUNT))
 }
 
+/** @throws CorruptedFileError if the two headers are not of one file. */
+function checkSame(file: ContainerFile, header: Uint8Array, before: Uint8Array): void {
+  const isSame = equalBytes(header.subarray(0, PREAMBLE_SIZE), before.subarray(0, PREAMBLE_SIZE))
+  if (!isSame || header.length < before.length) throw file.damaged('the file was emptied or written anew meanwhile: open it again')
+}
+
 /**
  * Finds the state of a file that a writer may be changing: what does not fit together is looked at again as long as the records
- * change.
+ * change. A header that was read while it was written may hold some records from before and others from after.
  *
+ * @param known - The sequence of a commit that was there before.
  * @throws LockedError if they change each time.
  */
-function* findBesideWriter(file: ContainerFile, fd: number, header: Uint8Array, size: number, search: Search): Steps<Sighting> {
-  const preamble = header.subarray(0, PREAMBLE_SIZE)
+function* findBesideWriter(
+  file: ContainerFile,
+  fd: number,
+  header: Uint8Array,
+  size: number,
+  search: Search,
+  known = 0,
+): Steps<Sighting> {
   for (let tries = 0; tries < TRIES; tries++) {
     let found: FoundState | undefined
     let damage: CorruptedFileError | undefined
     try {
       found = yield* new StateFinder(file, fd, size, search).find(header)
-      if (!found.fellBack) return { found, header }
+      const { fellBack, slots, state } = found
+      const isPlain = !fellBack && slots.every((record) => record !== undefined) && state.record.sequence >= known
+      if (isPlain) return { found, header }
     } catch (error) {
       if (!(error instanceof CorruptedFileError)) throw error
       damage = error
     }
     const again = yield* readHeader(file, fd)
-    if (again.length < header.length || !equalBytes(again.subarray(0, PREAMBLE_SIZE), preamble)) {
-      throw file.damaged('the file was emptied or written anew meanwhile: open it again')
-    }
+    checkSame(file, again, header)
     if (equalBytes(recordsOf(again), recordsOf(header))) {
       if (found !== undefined) return { found, header }
       throw damage!
