@@ -181,7 +181,11 @@ export class EncryptedFile extends EncryptedHandle {
       checkAborted(signal)
       if (flush) await file.sync()
     } catch (error) {
-      await (options.atomic ? file.discard() : file.close())
+      // What is written in place, as it may be in spite of atomic, cannot be discarded.
+      await file
+        .discard()
+        .catch(() => file.close())
+        .catch(() => undefined)
       throw error
     }
     await file.close()

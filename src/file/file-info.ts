@@ -2,10 +2,10 @@ import { constants } from 'node:fs'
 import { invalidArgType, outOfRange } from '../argument-errors.js'
 import { segmentCount, segmentPosition, type Geometry } from '../container/geometry.js'
 import { findKeySlot } from '../container/key-slots.js'
-import { headerSizeOf, parsePreamble, type ContainerKind } from '../container/preamble.js'
+import { headerSizeOf, type ContainerKind } from '../container/preamble.js'
 import type { CipherName } from '../seal/suites.js'
 import { isCommitted } from './engine/committed-state.js'
-import { nameFile, type ContainerFile } from './engine/container-file.js'
+import { nameFile, parseHeader, type ContainerFile } from './engine/container-file.js'
 import type { ReadableState } from './engine/segment-reader.js'
 import { nameOf } from './open-file.js'
 import { io, readFully, type PathLike, type Steps } from './io/steps.js'
@@ -68,7 +68,7 @@ export function* inspectFile(path: PathLike): Steps<FileInspection> {
     const buffer = new Uint8Array(START_SIZE)
     const start = buffer.subarray(0, yield* readFully(fd, buffer, 0))
     const { size: fileSize } = yield* io.fstat(fd)
-    const { kind, parameters } = parsePreamble(start)
+    const { kind, parameters } = parseHeader(start)
     const { keyringId, generation } = findKeySlot(start).content
     return {
       kind,

@@ -98,8 +98,11 @@ function* copyTo(
   const { aead } = file.schedule.parameters
   const output = yield* Session.open(target, parseFlags('wx'), { ...options, aead, segmentSize, atomic: false })
   return yield* undoOnError(copy(), function* () {
-    yield* output.close()
-    yield* io.unlink(target)
+    try {
+      yield* output.close()
+    } finally {
+      yield* io.unlink(target)
+    }
   })
 
   function* copy(): Steps<SalvageReport> {

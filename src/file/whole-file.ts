@@ -59,7 +59,7 @@ export function* writeWhole(path: PathLike, data: Uint8Array, request: WholeFile
   const { access, options, signal, flush } = request
   checkAborted(signal)
   const session = yield* Session.open(path, access, options)
-  yield* undoOnError(write(), () => (options.atomic ? session.discard() : session.close()))
+  yield* undoOnError(write(), () => session.abandon())
 
   function* write(): Steps<void> {
     for (let done = 0; done < data.length; done += PIECE_SIZE) {

@@ -1,6 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { recordPosition, RECORD_SIZE } from '../../src/container/commit-record.js'
+import { nodeDisk } from '../../src/file/io/node-disk.js'
+import { runSync } from '../../src/file/io/runners.js'
+import { resolveOpenOptions } from '../../src/file/options.js'
+import { salvageFile } from '../../src/file/salvage.js'
 import { EncryptedFile, type FileInfo, type Progress } from '../../src/index.js'
 import { buildStreamFile } from '../support/container-parts.js'
 import {
@@ -119,6 +123,17 @@ describe('verify', () => {
     damage(path, info.pending[0]!.position)
     await using file = await EncryptedFile.open(path, 'r', OPTIONS)
     expect((await file.verify()).bad.map(({ segment }) => segment)).toEqual([1])
+  })
+
+  test('is not needed where a last segment that was read has grown, and others were added', () => {
+    const file = EncryptedFile.openSync(freshPath(), 'w+', OPTIONS)
+    file.write(patternBytes(SEGMENT_SIZE + 20))
+    const target = Buffer.alloc(SEGMENT_SIZE)
+    file.read(target, 0, SEGMENT_SIZE, 0)
+    file.read(target, 0, 10, SEGMENT_SIZE)
+    file.append(patternBytes(2 * SEGMENT_SIZE - 20))
+    expect(file.read(target, 0, SEGMENT_SIZE, 2 * SEGMENT_SIZE)).toBe(SEGMENT_SIZE)
+    file.close()
   })
 
   test('finds an older version of a segment by the snapshot alone', async () => {
@@ -325,6 +340,21 @@ describe('salvage', () => {
   })
 })
 
+describe('salvage to a full disk', () => {
+  test('leaves nothing', () => {
+    const source = fileOf(CONTENT)
+    const target = freshPath()
+    const writev = (): never => {
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    }
+    const full = { ...nodeDisk, sync: { ...nodeDisk.sync, writev } }
+    expect(errorOf(() => runSync(full, salvageFile(source, target, resolveOpenOptions(OPTIONS), {})))).toMatchObject({
+      code: 'ENOSPC',
+    })
+    expect(existsSync(target)).toBe(false)
+  })
+})
+
 describe('inspect and info', () => {
   test('tell what a file is', async () => {
     const path = fileOf(CONTENT)
@@ -370,6 +400,12 @@ describe('inspect and info', () => {
     writeFileSync(path, 'not encrypted')
     await expect(EncryptedFile.inspect(path)).rejects.toEqual(sealfileError('ERR_SEALFILE_FORMAT', { path }))
     await expect(EncryptedFile.inspect(freshPath())).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test.each([20, 100, 150, 250, 500, 1_279])('name a file of %i bytes as one that ends inside its header', async (size) => {
+    const path = fileOf(CONTENT)
+    truncateSync(path, size)
+    await expect(EncryptedFile.inspect(path)).rejects.toEqual(sealfileError('ERR_SEALFILE_TRUNCATED', { path }))
   })
 
   test('tell of a file that grew that it did', async () => {

@@ -8,6 +8,7 @@ import {
   readlinkSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -132,6 +133,24 @@ describe.each(KINDS)('whole files, %s', (_, { readFile, writeFile, appendFile })
     await writeFile(dangling, 'three', OPTIONS)
     expect(readEncrypted(join(path, '../missing.enc')).toString()).toBe('three')
     expect(lstatSync(dangling).isSymbolicLink()).toBe(true)
+  })
+
+  test('are let go where a symbolic link leads nowhere and writing fails', async () => {
+    const path = freshPath()
+    symlinkSync('target.enc', path)
+    const controller = new AbortController()
+    const writing = EncryptedFile.writeFile(path, CONTENT, { ...OPTIONS, signal: controller.signal })
+    controller.abort()
+    await expect(writing).rejects.toMatchObject({ code: 'ABORT_ERR' })
+    unlinkSync(join(path, '../target.enc'))
+    async function* failing(): AsyncGenerator<string> {
+      yield await Promise.resolve('text')
+      throw new Error('the source failed')
+    }
+    await expect(EncryptedFile.writeFile(path, failing(), OPTIONS)).rejects.toThrow('the source failed')
+    await EncryptedFile.writeFile(path, 'text', OPTIONS)
+    expect(readEncrypted(path).toString()).toBe('text')
+    expect(namesBeside(path)).toEqual(['file.enc', 'target.enc'])
   })
 
   test('are not replaced under a writer', async () => {

@@ -158,8 +158,8 @@ export class ContainerFile {
   }
 }
 
-/** Reads the preamble, and sees to it that the whole header is there. */
-function parseHeader(start: Uint8Array): Preamble {
+/** Reads the preamble. @throws CorruptedFileError `ERR_SEALFILE_TRUNCATED` if the file ends inside its header. */
+export function parseHeader(start: Uint8Array): Preamble {
   const preamble = parsePreamble(start)
   if (start.length < headerSizeOf(preamble.kind)) {
     throw new CorruptedFileError('ERR_SEALFILE_TRUNCATED', `the file ends inside its header, after ${start.length} bytes`)

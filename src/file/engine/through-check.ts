@@ -33,6 +33,8 @@ export class ThroughCheck {
   note(index: number, tag: Uint8Array | undefined): boolean {
     const isFirst = index === 0 && this.#next !== 1
     if (isFirst) this.abandon()
+    // What was in memory alone adds something once others come behind it, and must be noted again before them.
+    else if (index === this.#next && this.#last.tag === undefined) this.abandon()
     if (isFirst || index === this.#next) {
       this.#next = index + 1
       this.#take(tag)
