@@ -48,7 +48,10 @@ export class FreshnessGuard {
     this.#kept = kept
   }
 
-  /** To be made before anything of the file is looked at: a writer may go on, and tell the hook, at any time after. */
+  /**
+   * To be made before anything of the file is looked at: a writer may go on, and tell the hook, at any time after. A writer makes it
+   * once it has the lock, so that what it tells is not of older commits than what another has told.
+   */
   static *create(hook: Freshness, path: string): Steps<FreshnessGuard> {
     return new FreshnessGuard(hook, path, yield* settleValue(hook.recall(path)))
   }

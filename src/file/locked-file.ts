@@ -25,7 +25,7 @@ export interface LockedFile {
  * Nothing is dropped before the lock is held.
  *
  * @param meanwhile - Work to do while the lock is being made.
- * @param beforeTruncate - Called before what a file holds is dropped; what it throws prevents that.
+ * @param whenFound - Called where there is a file, once it is locked, before what it holds is dropped; what it throws prevents that.
  */
 export function* openLocked(
   path: PathLike,
@@ -33,7 +33,7 @@ export function* openLocked(
   access: Access,
   options: ResolvedOptions,
   meanwhile: () => void,
-  beforeTruncate: () => void,
+  whenFound: () => Steps<void>,
 ): Steps<LockedFile> {
   const { lockTimeout, mode } = options
   const flags = constants.O_RDWR | access.system
@@ -66,7 +66,7 @@ export function* openLocked(
       yield* io.close(created)
     }
     if ((access.system & NO_FOLLOW) === 0) lock = yield* lockTarget(path, name, lock, access, options)
-    if (access.truncate) beforeTruncate()
+    yield* whenFound()
     const existingFlags = flags | (access.create ? constants.O_CREAT : 0) | (access.truncate ? constants.O_TRUNC : 0)
     const fd = yield* io.open(path, existingFlags, mode)
     const { size } = yield* undoOnError(io.fstat(fd), () => io.close(fd))

@@ -90,13 +90,18 @@ class Opener {
 
   *open(): Steps<OpenFile> {
     const { write, create, truncate } = this.#access
-    const { freshness, atomic } = this.#options
-    if (freshness !== undefined) this.#guard = yield* FreshnessGuard.create(freshness, resolve(this.#name))
     if (!write && !create && !truncate) return yield* this.#openForReading()
-    return (atomic ? yield* this.#openSuccessor() : undefined) ?? (yield* this.#openForWriting())
+    return (this.#options.atomic ? yield* this.#openSuccessor() : undefined) ?? (yield* this.#openForWriting())
+  }
+
+  /** Asks what is kept of the file. A writer does so once it has the lock: until then another may tell of more. */
+  *#recall(): Steps<void> {
+    const { freshness } = this.#options
+    if (freshness !== undefined) this.#guard = yield* FreshnessGuard.create(freshness, resolve(this.#name))
   }
 
   *#openForReading(): Steps<OpenFile> {
+    yield* this.#recall()
     const fd = yield* io.open(this.#path, constants.O_RDONLY | this.#access.system, 0)
     return yield* undoOnError(this.#readFile(fd), () => io.close(fd))
   }
@@ -127,11 +132,17 @@ class Opener {
     const prepare = (): void => {
       if (truncate) prepared = doNow(makeNew)
     }
-    const opening = openLocked(this.#path, this.#name, this.#access, this.#options, prepare, () => void prepared())
-    const { fd, lock, size, isCreated } = yield* undoOnError(opening, () => {
+    const dispose = (): void => {
       if (prepared !== makeNew) prepared().file.dispose()
+    }
+    const recall = (): Steps<void> => this.#recall()
+    const opening = openLocked(this.#path, this.#name, this.#access, this.#options, prepare, function* () {
+      yield* recall()
+      if (truncate) prepared()
     })
+    const { fd, lock, size, isCreated } = yield* undoOnError(opening, dispose)
     try {
+      if (isCreated) yield* undoOnError(recall(), dispose)
       const isNew = size === 0 && (create || truncate)
       const file = isNew ? yield* this.#newFile(fd, prepared()) : yield* this.#editedFile(fd, size)
       return { ...file, lock }
@@ -152,8 +163,8 @@ class Opener {
 
   *#makeEditor(fd: number, file: ContainerFile, keyHeader: Uint8Array, isInPlace: boolean): Steps<OpenFile> {
     const guard = this.#guard
-    if (!this.#access.truncate) guard?.checkAbsent()
-    yield* guard?.announce(saltOf(file)) ?? []
+    if (!this.#access.truncate || this.#access.exclusive) guard?.checkAbsent()
+    if (isInPlace) yield* guard?.announce(saltOf(file)) ?? []
     const reader = new SegmentReader(file, fd, new Uint8Array(0))
     const editor = Editor.create(file, fd, reader, this.#editorOptions(file, isInPlace), keyHeader)
     return { container: file, fd, reader, content: editor, editor, fellBack: false }
@@ -201,22 +212,28 @@ class Opener {
 
   *#makeSuccessor(created: NewFile, predecessor: Stats | undefined): Steps<OpenFile> {
     const target = predecessor === undefined ? resolve(this.#name) : yield* io.realpath(this.#path)
-    const lock = yield* this.#lockFor(target)
-    return yield* undoOnError(this.#makeSuccessorUnder(lock, target, created, predecessor), () => releaseLock(lock))
+    const lock = yield* this.#lockFor(target, predecessor === undefined)
+    return yield* undoOnError(this.#makeSuccessorUnder(lock, target, created), () => releaseLock(lock))
   }
 
-  *#lockFor(target: string): Steps<Lock> {
+  *#lockFor(target: string, isNew: boolean): Steps<Lock> {
     try {
       return yield* acquireLock(lockPath(target), this.#name, this.#options.lockTimeout)
     } catch (error) {
+      if (error instanceof LockedError) throw error
       // The system's own word on the file comes first.
-      if (!(error instanceof LockedError)) yield* io.close(yield* io.open(this.#path, constants.O_RDWR, 0))
+      yield* io.close(
+        yield* io.open(target, constants.O_RDWR | (isNew ? constants.O_CREAT | constants.O_EXCL : 0), this.#options.mode),
+      )
+      if (isNew) yield* io.unlink(target)
       throw error
     }
   }
 
-  *#makeSuccessorUnder(lock: Lock, target: string, created: NewFile, predecessor: Stats | undefined): Steps<OpenFile> {
-    const successor = yield* createSuccessor(target, predecessor, this.#options.mode)
+  *#makeSuccessorUnder(lock: Lock, target: string, created: NewFile): Steps<OpenFile> {
+    yield* this.#recall()
+    // Another writer may have put a new file there, or changed its permissions, before this one had the lock.
+    const successor = yield* createSuccessor(target, yield* statIfThere(target), this.#options.mode)
     const opening = this.#newFile(successor.fd, created, false)
     const file = yield* undoOnError(opening, () => discardSuccessor(successor))
     return { ...file, lock, successor, ...(this.#guard === undefined ? {} : { guard: this.#guard }) }

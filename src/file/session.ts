@@ -362,8 +362,9 @@ export class Session {
       yield* this.#forget()
       yield* io.close(successor.fd)
     }
-    yield* publishSuccessor(successor)
     const { guard, container, editor } = this.#file
+    yield* guard?.announce(saltOf(container)) ?? []
+    yield* publishSuccessor(successor)
     yield* guard?.remember(saltOf(container), editor!.state!.record) ?? []
   }
 

@@ -60,17 +60,25 @@ export function* createSuccessor(target: Place, predecessor: Stats | undefined, 
   return yield* undoOnError(takeAfter(), () => discardSuccessor(successor))
 
   function* takeAfter(): Steps<SuccessorFile> {
+    const { uid, gid, mode } = predecessor!
     const own = yield* io.fstat(fd)
-    if (own.uid !== predecessor!.uid || own.gid !== predecessor!.gid) {
-      try {
-        yield* io.fchown(fd, predecessor!.uid, predecessor!.gid)
-      } catch (error) {
-        // Only a privileged process may give files away.
-        if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
-      }
-    }
-    yield* io.fchmod(fd, predecessor!.mode & 0o7777)
+    // Only a privileged process may give files away; others may give them to a group that they are in.
+    const isTaken = (yield* give(own, uid, gid)) || (yield* give(own, own.uid, gid))
+    // What the group was allowed was meant for another one: this one may what others may.
+    yield* io.fchmod(fd, isTaken ? mode & 0o7777 : (mode & 0o707) | ((mode & 0o007) << 3))
     return successor
+  }
+
+  /** @returns whether the file belongs to that user and group now. */
+  function* give(own: Stats, uid: number, gid: number): Steps<boolean> {
+    if (own.uid === uid && own.gid === gid) return true
+    try {
+      yield* io.fchown(fd, uid, gid)
+      return true
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EPERM') return false
+      throw error
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  constants,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -118,6 +119,50 @@ describe.each(KINDS)('whole files, %s', (_, { readFile, writeFile, appendFile })
     await writeFile(path, 'two', { ...OPTIONS, mode: 0o640 })
     expect(statSync(path).mode & 0o7777).toBe(0o4606)
     expect(statSync(path).ino).not.toBe(ino)
+  })
+
+  test.each([
+    ['put there', 0o600],
+    ['given to the file', 0o640],
+  ])('keep permissions that were %s while their writer waited', async (how, mode) => {
+    const path = freshPath()
+    if (how === 'given to the file') writeEncrypted(path, 'one')
+    const other = await EncryptedFile.open(path, how === 'put there' ? 'w' : 'a', { ...OPTIONS, mode, atomic: how === 'put there' })
+    const writing = EncryptedFile.writeFile(path, 'two', { ...OPTIONS, lockTimeout: 5_000 })
+    await new Promise((resolve) => setTimeout(resolve, 40))
+    await other.chmod(mode)
+    await other.close()
+    await writing
+    expect(statSync(path).mode & 0o777).toBe(mode)
+    expect(readEncrypted(path).toString()).toBe('two')
+  })
+
+  test.each([
+    ['kept where the process is in the group', true, 0o660],
+    ['of another group are those of others', false, 0o600],
+  ])('permissions of a group that is not the own one are %s', (_, isMember, expected) => {
+    const path = freshPath()
+    writeEncrypted(path, 'one')
+    chmodSync(path, 0o660)
+    const { uid, gid } = statSync(path)
+    const sync = { ...nodeDisk.sync }
+    sync.stat = (name) => Object.assign(nodeDisk.sync.stat(name), { uid: uid + 1, gid: gid + 1 })
+    sync.fchown = (_fd, user) => {
+      if (user !== uid || !isMember) throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
+    }
+    runSync({ ...nodeDisk, sync }, writeWhole(path, CONTENT, checkWholeFileOptions(OPTIONS, 'w')))
+    expect(statSync(path).mode & 0o777).toBe(expected)
+  })
+
+  test('are not made in a folder that may not be written, in the words of the system', () => {
+    const denied = (): never => {
+      throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+    }
+    const open: DiskCalls['open'] = (path, flags, mode) =>
+      (flags & constants.O_CREAT) === 0 ? nodeDisk.sync.open(path, flags, mode) : denied()
+    const disk = { ...nodeDisk, sync: { ...nodeDisk.sync, symlink: denied, open } }
+    const writing = writeWhole(freshPath(), CONTENT, checkWholeFileOptions(OPTIONS, 'w'))
+    expect(errorOf(() => runSync(disk, writing))).toMatchObject({ code: 'EACCES' })
   })
 
   test('are replaced where a symbolic link leads', async () => {
