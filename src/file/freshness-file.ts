@@ -36,19 +36,12 @@ const VOID_LINES = 100
 export class FreshnessFile implements Freshness, Disposable {
   readonly #file: EncryptedFileSync
   readonly #root: string | undefined
-  readonly #kept = new Map<string, KeptState>()
+  readonly #kept: Map<string, KeptState>
 
-  private constructor(file: EncryptedFileSync, root: string | undefined) {
+  private constructor(file: EncryptedFileSync, root: string | undefined, kept: Map<string, KeptState>) {
     this.#file = file
     this.#root = root
-    let lines = 0
-    for (const line of file) {
-      const { path, ...state } = JSON.parse(line) as Line
-      if (state.fileId === '') this.#kept.delete(path)
-      else this.#kept.set(path, state)
-      lines++
-    }
-    if (lines - this.#kept.size > this.#kept.size + VOID_LINES) this.#rewrite()
+    this.#kept = kept
   }
 
   /**
@@ -59,9 +52,16 @@ export class FreshnessFile implements Freshness, Disposable {
   static open(path: PathLike, options: FreshnessFileOptions): FreshnessFile {
     const { root } = options
     if (root !== undefined && typeof root !== 'string') throw invalidArgType('options.root', 'of type string', root)
-    const file = EncryptedFileSync.open(path, 'a+', options)
+    let file = EncryptedFileSync.open(path, 'a+', options)
     try {
-      return new FreshnessFile(file, root)
+      let found = readStates(file)
+      if (found.lines - found.kept.size > found.kept.size + VOID_LINES) {
+        file.close()
+        rewrite(path, options)
+        file = EncryptedFileSync.open(path, 'a+', options)
+        found = readStates(file)
+      }
+      return new FreshnessFile(file, root, found.kept)
     } catch (error) {
       file.close()
       throw error
@@ -100,13 +100,36 @@ export class FreshnessFile implements Freshness, Disposable {
     if (state === undefined) this.#kept.delete(path)
     else this.#kept.set(path, state)
   }
+}
 
-  /** Leaves out what later lines have made void, in one commit. */
-  #rewrite(): void {
-    this.#file.truncate()
-    this.#file.append([...this.#kept].map(([path, state]) => lineOf(path, state)).join(''))
-    this.#file.sync()
+/** What the lines of a file say, and how many there are. */
+function readStates(file: EncryptedFileSync): { readonly kept: Map<string, KeptState>; readonly lines: number } {
+  const kept = new Map<string, KeptState>()
+  let lines = 0
+  for (const line of file) {
+    const { path, ...state } = JSON.parse(line) as Line
+    if (state.fileId === '') kept.delete(path)
+    else kept.set(path, state)
+    lines++
   }
+  return { kept, lines }
+}
+
+/** Leaves out what later lines have made void, in a new file, under whose lock the old one is read: it may have grown meanwhile. */
+function rewrite(path: PathLike, options: OpenOptions): void {
+  const next = EncryptedFileSync.open(path, 'w', { ...options, atomic: true })
+  try {
+    const file = EncryptedFileSync.open(path, 'r', options)
+    try {
+      next.append([...readStates(file).kept].map(([name, state]) => lineOf(name, state)).join(''))
+    } finally {
+      file.close()
+    }
+  } catch (error) {
+    next.discard()
+    throw error
+  }
+  next.close()
 }
 
 /** @param state - Undefined for a file that is forgotten. */

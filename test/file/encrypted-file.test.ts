@@ -687,7 +687,7 @@ describe('memory that readFile is given', () => {
       return slab.subarray(used - length, used)
     }
     const reader = EncryptedFile.openSync(path, 'r', OPTIONS)
-    const content = reader.readFile({ buffer } as object) as Buffer
+    const content = reader.readFile({ buffer } as object)
     expect(content.equals(Buffer.concat([82_020, 5_000, 8_192].map((length) => patternBytes(length))))).toBe(true)
     expect(used).toBe(82_020 + 82_020 + 5_000 + 8_192)
     reader.close()

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { EncryptedFile, FreshnessFile, type Freshness, type KeptState, type OpenOptions } from '../../src/index.js'
@@ -15,6 +15,7 @@ class Memory implements Freshness {
   readonly kept = new Map<string, KeptState>()
   readonly calls: string[] = []
   failure: Error | undefined
+  whenTold: ((state: KeptState) => void) | undefined
 
   recall(path: string): KeptState | undefined {
     this.calls.push('recall')
@@ -25,6 +26,7 @@ class Memory implements Freshness {
     this.calls.push(`remember ${state.sequence}${state.nextFileId === undefined ? '' : ' and another'}`)
     if (this.failure !== undefined) throw this.failure
     this.kept.set(path, state)
+    this.whenTold?.(state)
   }
 }
 
@@ -106,7 +108,7 @@ describe('a freshness hook', () => {
     const { options, path } = guarded()
     await EncryptedFile.writeFile(path, 'one', options)
     rmSync(path)
-    for (const flags of ['a', 'a+', 'ax']) {
+    for (const flags of ['a', 'a+', 'ax', 'wx']) {
       await expect(EncryptedFile.open(path, flags, options)).rejects.toEqual(sealfileError(ROLLED_BACK, { path }))
     }
     await expect(EncryptedFile.open(path, 'r', options)).rejects.toMatchObject({ code: 'ENOENT' })
@@ -147,12 +149,40 @@ describe('a freshness hook', () => {
     const file = await EncryptedFile.open(path, 'w', { ...options, atomic: true })
     await file.write('new')
     await file.sync()
-    expect(memory.calls.at(-1)).toMatch(/and another$/)
     expect(await EncryptedFile.readFile(path, { ...options, encoding: 'utf8' })).toBe('old')
-    const before = memory.kept.get(path)!
+    let before: KeptState | undefined
+    memory.whenTold = (state) => (before ??= state)
     await file.close()
-    memory.kept.set(path, before) // as if the process had died before it could tell
+    expect(memory.calls.at(-2)).toMatch(/and another$/)
+    memory.kept.set(path, before!) // as if the process had died before it could tell
     expect(await EncryptedFile.readFile(path, { ...options, encoding: 'utf8' })).toBe('new')
+  })
+
+  test('is not told of a replacement that is given up', async () => {
+    const { memory, options, path } = guarded()
+    await EncryptedFile.writeFile(path, 'one', options)
+    const kept = memory.kept.get(path)
+    const file = await EncryptedFile.open(path, 'w', { ...options, atomic: true })
+    await file.write('two')
+    await file.discard()
+    expect(memory.kept.get(path)).toBe(kept)
+    expect(await EncryptedFile.readFile(path, { ...options, encoding: 'utf8' })).toBe('one')
+  })
+
+  test('is asked by a writer that has waited once it has the lock', async () => {
+    const { memory, options, path } = guarded()
+    await EncryptedFile.writeFile(path, 'one', options)
+    const other = await EncryptedFile.open(path, 'a', options)
+    const opening = ['r+', 'a'].map((flags) => EncryptedFile.open(path, flags, { ...options, lockTimeout: 5_000 }))
+    const writing = EncryptedFile.open(path, 'w', { ...options, atomic: true, lockTimeout: 5_000 })
+    await new Promise((resolve) => setTimeout(resolve, 40))
+    const calls = memory.calls.length
+    await other.write('two')
+    await other.close()
+    await Promise.all([...opening, writing].map(async (file) => (await file).close()))
+    expect(memory.calls.slice(calls).filter((call) => call === 'recall').length).toBe(3)
+    const sequences = memory.calls.flatMap((call) => (call.endsWith('another') ? [Number(call.split(' ')[1])] : []))
+    expect(sequences.every((sequence) => sequence > 1)).toBe(true)
   })
 
   test('that fails fails the commit, and is told at the next', async () => {
@@ -167,6 +197,24 @@ describe('a freshness hook', () => {
     expect(memory.kept.size).toBe(1)
     await file.close()
     expect(readEncrypted(path).toString()).toBe('one')
+  })
+
+  test('that fails when the timer commits is told at the next commit, or by close', async () => {
+    const { memory, options, path } = guarded()
+    const file = await EncryptedFile.open(path, 'w', { ...options, commitInterval: 2 })
+    memory.failure = new Error('no room')
+    await file.write('one')
+    while (memory.calls.length < 2) await new Promise((resolve) => setTimeout(resolve, 2))
+    await expect(file.commit()).rejects.toBe(memory.failure)
+    memory.failure = undefined
+    await file.close()
+    const [last] = memory.calls.slice(-1)
+    expect(memory.kept.get(path)?.sequence).toBe(Number(last!.replace('remember ', '')))
+    const again = await EncryptedFile.open(path, 'a', options)
+    await again.write('two')
+    memory.failure = new Error('no room')
+    await expect(again.commit()).rejects.toBe(memory.failure)
+    await expect(again.close()).rejects.toBe(memory.failure)
   })
 
   test('may return promises where the handle waits', async () => {
@@ -272,11 +320,15 @@ describe('FreshnessFile', () => {
       for (let i = 0; i < 400; i++) freshness.remember(`/data/file-${i % 20}`, { ...state, sequence: i })
     }
     const large = statSync(store).size
+    // The old file stays as it is: a crash on the way must not leave a part of what was known.
+    linkSync(store, `${store}-old`)
+    const old = readFileSync(store)
     {
       using freshness = FreshnessFile.open(store, STORE)
       for (let i = 0; i < 20; i++) expect(freshness.recall(`/data/file-${i}`)).toEqual({ ...state, sequence: 380 + i })
     }
     expect(statSync(store).size).toBeLessThan(large / 5)
+    expect(readFileSync(`${store}-old`).equals(old)).toBe(true)
     using freshness = FreshnessFile.open(store, STORE)
     expect(freshness.recall('/data/file-7')).toEqual({ ...state, sequence: 387 })
   })

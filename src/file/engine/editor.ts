@@ -42,6 +42,8 @@ export class Editor implements Content {
    */
   #keptCount = Infinity
   #uncommittedBytes = 0
+  /** A commit may be on the disk of which nobody was told. */
+  #isUntold = false
   #writtenTo = 0
   /** Every write since the last commit was at the end. */
   #isAppending = true
@@ -87,8 +89,12 @@ export class Editor implements Content {
     return this.#writtenTo
   }
 
-  /** Something was written that no commit holds. */
+  /** Something was written that no commit holds, or that was not told of. */
   get isDirty(): boolean {
+    return this.#isUntold || this.#hasChanges
+  }
+
+  get #hasChanges(): boolean {
     return this.#uncommittedBytes > 0 || this.#isShorter || this.#committer.isBehind
   }
 
@@ -154,7 +160,10 @@ export class Editor implements Content {
     const committer = this.#committer
     committer.checkUsable()
     yield* committer.finishCut()
-    if (!this.isDirty) return
+    if (!this.#hasChanges) {
+      if (this.#isUntold) yield* this.#makeDurable()
+      return
+    }
     this.#through.abandon()
     const tail = this.#dirty.get(committer.placedCount)
     const hasMore = committer.addedCount > 0 || this.#dirty.count > 1
@@ -202,7 +211,9 @@ export class Editor implements Content {
   *#makeDurable(): Steps<void> {
     yield* this.#committer.sync()
     const { record } = this.#committer.live!
+    this.#isUntold = true
     yield* this.#options.onDurable?.(record) ?? []
+    this.#isUntold = false
   }
 
   /** The file was made shorter, by segments that have a place, since the last commit. */
