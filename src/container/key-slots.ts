@@ -18,6 +18,13 @@ export interface KeySlot {
   readonly keyCheck: Uint8Array
 }
 
+/** A key slot that lies in a header. */
+export interface PlacedKeySlot {
+  /** 0 or 1. */
+  readonly slot: number
+  readonly content: KeySlot
+}
+
 const SLOT_SIZE = 96
 const CHECKSUM_SIZE = 16
 export const KEY_SLOT_COUNT = 2
@@ -61,20 +68,36 @@ function parseKeySlot(preamble: Uint8Array, slot: number, bytes: Uint8Array): Ke
   }
 }
 
+/** @returns the 96 bytes of slot 0 or 1, as they lie in `header`. */
+export function keySlotBytes(header: Uint8Array, slot: number): Uint8Array {
+  return header.subarray(keySlotPosition(slot), keySlotPosition(slot) + SLOT_SIZE)
+}
+
 /**
- * Finds the live key slot: the whole one that was written last. The other may be empty, wiped or torn.
+ * Lists the key slots that are whole, the one that counts first. The others may be empty, wiped or torn.
+ *
+ * @param header - The file's first 288 bytes or more.
+ */
+export function listKeySlots(header: Uint8Array): PlacedKeySlot[] {
+  const preamble = header.subarray(0, PREAMBLE_SIZE)
+  const found: PlacedKeySlot[] = []
+  for (let slot = 0; slot < KEY_SLOT_COUNT; slot++) {
+    const bytes = keySlotBytes(header, slot)
+    const content = isZero(bytes) ? undefined : parseKeySlot(preamble, slot, bytes)
+    if (content !== undefined && content.sequence > 0) found.push({ slot, content })
+  }
+  // Stable: of equal ones slot 0 counts.
+  return found.sort((a, b) => b.content.sequence - a.content.sequence)
+}
+
+/**
+ * Finds the key slot that counts: the whole one that was written last.
  *
  * @param header - The file's first 288 bytes or more.
  * @throws InvalidFileFormatError `ERR_SEALFILE_FORMAT_HEADER` if neither slot is whole.
  */
-export function findKeySlot(header: Uint8Array): { readonly slot: number; readonly content: KeySlot } {
-  const preamble = header.subarray(0, PREAMBLE_SIZE)
-  let newest: { slot: number; content: KeySlot } | undefined
-  for (let slot = 0; slot < KEY_SLOT_COUNT; slot++) {
-    const bytes = header.subarray(keySlotPosition(slot), keySlotPosition(slot) + SLOT_SIZE)
-    const content = isZero(bytes) ? undefined : parseKeySlot(preamble, slot, bytes)
-    if (content !== undefined && content.sequence > (newest?.content.sequence ?? 0)) newest = { slot, content }
-  }
+export function findKeySlot(header: Uint8Array): PlacedKeySlot {
+  const [newest] = listKeySlots(header)
   if (newest !== undefined) return newest
   throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT_HEADER', 'the header is damaged: no whole copy of the wrapped key is left')
 }

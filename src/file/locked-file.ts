@@ -11,6 +11,9 @@ import type { ResolvedOptions } from './options.js'
 /** Windows has no such flag. */
 const NO_FOLLOW = (constants.O_NOFOLLOW as number | undefined) ?? 0
 
+/** What of a caller's options matters here. */
+type LockOptions = Pick<ResolvedOptions, 'lockTimeout' | 'mode'>
+
 /** A file that is open for writing under its lock. */
 export interface LockedFile {
   readonly fd: number
@@ -31,7 +34,7 @@ export function* openLocked(
   path: PathLike,
   name: string,
   access: Access,
-  options: ResolvedOptions,
+  options: LockOptions,
   meanwhile: () => void,
   whenFound: () => Steps<void>,
 ): Steps<LockedFile> {
@@ -103,7 +106,7 @@ export function* isLink(path: PathLike): Steps<boolean> {
 }
 
 /** Where the path is a symbolic link, changes over to the lock of the file that it leads to. */
-function* lockTarget(path: PathLike, name: string, lock: Lock, access: Access, options: ResolvedOptions): Steps<Lock> {
+function* lockTarget(path: PathLike, name: string, lock: Lock, access: Access, options: LockOptions): Steps<Lock> {
   if (!(yield* isLink(path))) return lock
   const target = yield* resolveLink(path, access, options)
   if (target === undefined) return lock
@@ -113,7 +116,7 @@ function* lockTarget(path: PathLike, name: string, lock: Lock, access: Access, o
 }
 
 /** @returns the file that a path leads to by way of symbolic links; undefined where there is none, and none will be made. */
-function* resolveLink(path: PathLike, access: Access, { mode }: ResolvedOptions): Steps<string | undefined> {
+function* resolveLink(path: PathLike, access: Access, { mode }: LockOptions): Steps<string | undefined> {
   try {
     return yield* io.realpath(path)
   } catch (error) {

@@ -68,7 +68,20 @@ export function* openContainer(fd: number, name: string, options: ResolvedOption
   const buffer = Buffer.allocUnsafeSlow(options.isLocal ? START_SIZE : headerSizeOf('editable'))
   const start = buffer.subarray(0, yield* readFully(fd, buffer, 0))
   const size = start.length < buffer.length ? start.length : (yield* io.fstat(fd)).size
-  return { file: ContainerFile.open(name, options, start), start, size }
+  try {
+    return { file: ContainerFile.open(name, options, start), start, size }
+  } catch (error) {
+    if (!isHeaderDamage(error) || !options.isLocal) throw error
+    // The key slots may have been changed over while they were read: the one that was empty yet, and the other that was wiped already.
+    const again = Buffer.allocUnsafeSlow(start.length)
+    yield* readFully(fd, again, 0)
+    if (again.equals(start)) throw error
+    return { file: ContainerFile.open(name, options, again), start: again, size: (yield* io.fstat(fd)).size }
+  }
+}
+
+function isHeaderDamage(error: unknown): boolean {
+  return error instanceof InvalidFileFormatError && error.code === 'ERR_SEALFILE_FORMAT_HEADER'
 }
 
 class Opener {

@@ -160,7 +160,8 @@ function parseMode(mode: number | string): number {
   return bits
 }
 
-function hasMethods(value: unknown, ...names: readonly string[]): boolean {
+/** Tells whether something is an object that can do what is asked for. */
+export function hasMethods(value: unknown, ...names: readonly string[]): boolean {
   return isObject(value) && names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
 }
 

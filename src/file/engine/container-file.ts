@@ -158,7 +158,12 @@ export class ContainerFile {
   }
 }
 
-/** Reads the preamble. @throws CorruptedFileError `ERR_SEALFILE_TRUNCATED` if the file ends inside its header. */
+/**
+ * Reads the preamble, and sees to it that the whole header is there.
+ *
+ * @param start - What the file begins with: its header, or all of a shorter file.
+ * @throws InvalidFileFormatError, CorruptedFileError; neither names the file.
+ */
 export function parseHeader(start: Uint8Array): Preamble {
   const preamble = parsePreamble(start)
   if (start.length < headerSizeOf(preamble.kind)) {

@@ -104,6 +104,11 @@ export function* writeNow(fd: number, bytes: Uint8Array, position: number): Step
   }
 }
 
+/** Reads a few bytes at once, in every runner: what was just written, or read before. @returns bytes read. */
+export function* readNow(fd: number, buffer: Uint8Array, position: number): Steps<number> {
+  return (yield { now: { call: 'read', args: [fd, buffer, 0, buffer.length, position] } }) as number
+}
+
 /** What the system knows of an open file anyway, at once, in every runner. */
 export function* fstatNow(fd: number): Steps<Stats> {
   return (yield { now: { call: 'fstat', args: [fd] } }) as Stats

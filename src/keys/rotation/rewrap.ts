@@ -1,0 +1,159 @@
+import { invalidArgType, invalidArgValue } from '../../argument-errors.js'
+import { changeKeySlot, type ChangeOptions } from '../../file/change-key-slot.js'
+import { nodeDisk } from '../../file/io/node-disk.js'
+import { AsyncRunner } from '../../file/io/runners.js'
+import type { PathLike, Steps } from '../../file/io/steps.js'
+import { inspectKeyHeader, keyRequestFor, type KeyHeader, type SeenFile } from '../../file/key-header.js'
+import { nameFile } from '../../file/engine/container-file.js'
+import { nameOf } from '../../file/open-file.js'
+import { checkInteger } from '../../file/options.js'
+import { KEY_SLOT_COUNT, keySlotBytes } from '../../container/key-slots.js'
+import { isZero } from '../../bytes/arrays.js'
+import { resolvePurposes, type PurposeOption } from './purposes.js'
+import { checkRotatingKeys, checkSlot, isOf, unwrapUnderAny, type RotatingKeys } from './rotating-keys.js'
+import {
+  isNoEncryptedFile,
+  resolveTreeOptions,
+  Turns,
+  workThrough,
+  type Roots,
+  type TreeOptions,
+  type TreeReport,
+} from './work-through.js'
+
+/**
+ * What became of a file: `rewrapped`, its key is wrapped under the newest generation now; `current`, it was before; `foreign`, it belongs
+ * to another keyring; `notEncrypted`, sealfile did not write it, or it is empty.
+ */
+export type RewrapOutcome = 'rewrapped' | 'current' | 'foreign' | 'notEncrypted'
+
+/** How to rewrap files. */
+export interface RewrapOptions extends TreeOptions<RewrapOutcome> {
+  /** What the files were written for. */
+  readonly purpose: PurposeOption
+  /**
+   * Milliseconds to wait for a writer to close its file, 0 or more.
+   *
+   * @defaultValue 0: such a file is among the failures, with `ERR_SEALFILE_LOCKED`
+   */
+  readonly lockTimeout?: number | undefined
+  /**
+   * What a file waits for. In any case the disk has the new wrapping before the old one is wiped. `os`: the operating system has the wiping;
+   * `fsync`: the disk has it.
+   *
+   * @defaultValue `os`
+   */
+  readonly durability?: 'os' | 'fsync' | undefined
+  /**
+   * Check what would be done, keys and purposes included, and write nothing.
+   *
+   * @defaultValue false
+   */
+  readonly dryRun?: boolean | undefined
+}
+
+/** What became of the files. */
+export type RewrapReport = TreeReport<RewrapOutcome>
+
+const OUTCOMES = ['rewrapped', 'current', 'foreign', 'notEncrypted'] as const
+/** More than the system's threads: while some wait for the disk, others are worked on. */
+const CONCURRENCY = 16
+const TIMER_MAX = 2 ** 31 - 1
+
+/**
+ * Wraps the keys of files under the newest generation of the master key. Of each file only the header is read and changed: a key slot is
+ * written, and when the disk has it, the other is wiped. A crash at any moment leaves a file that opens; calling this again goes on where
+ * it was. Readers are not disturbed.
+ *
+ * @param keys - Must have the generations that the files need.
+ * @throws TypeError or RangeError for options that cannot be; an AbortError; ClosedError if the keys are gone. What goes wrong with a file
+ * is in the report, and stops no other.
+ */
+export async function rewrap(keys: RotatingKeys, roots: Roots, options: RewrapOptions): Promise<RewrapReport> {
+  checkRotatingKeys('keys', keys)
+  if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
+    throw invalidArgType('options', 'of type object', options)
+  }
+  const { lockTimeout = 0, durability = 'os', dryRun = false } = options
+  checkInteger('options.lockTimeout', lockTimeout, 0, TIMER_MAX)
+  if (!['os', 'fsync'].includes(durability)) throw invalidArgValue('options.durability', durability, "must be 'os' or 'fsync'")
+  if (typeof dryRun !== 'boolean') throw invalidArgType('options.dryRun', 'of type boolean', dryRun)
+  const control = resolveTreeOptions(options, CONCURRENCY)
+  const purposesOf = resolvePurposes(options.purpose)
+  const turns = new Turns()
+  return workThrough(roots, OUTCOMES, control, async (path) => {
+    const runner = new AsyncRunner(nodeDisk)
+    const seen = await runner.run(() => look(path))
+    if (seen === undefined) return 'notEncrypted'
+    const { header, stats } = seen
+    const state = stateOf(keys, path, header)
+    if (state !== 'due') return state
+    const purposes = await purposesOf(nameOf(path))
+    return turns.take(stats, async () => {
+      if (dryRun) unwrapAt(keys, path, header, purposes).fill(0)
+      else if (!(await runner.run(() => rewrapFile(path, keys, purposes, { lockTimeout, durability })))) return 'current'
+      return 'rewrapped'
+    })
+  })
+}
+
+/** @returns undefined if sealfile did not write the file. */
+function* look(path: PathLike): Steps<SeenFile | undefined> {
+  try {
+    return yield* inspectKeyHeader(path)
+  } catch (error) {
+    if (isNoEncryptedFile(error)) return undefined
+    throw error
+  }
+}
+
+function stateOf(keys: RotatingKeys, path: PathLike, header: KeyHeader): 'foreign' | 'current' | 'due' {
+  if (!isOf(keys, header.live)) return 'foreign'
+  if (header.live.content.generation !== keys.generation) return 'due'
+  if (!isAlone(header)) return 'due'
+  try {
+    checkSlot(keys, header, header.live)
+  } catch (error) {
+    throw nameFile(error, nameOf(path))
+  }
+  return 'current'
+}
+
+/** Whether nothing is left of an older wrapping. */
+function isAlone({ bytes, live }: KeyHeader): boolean {
+  return isZero(keySlotBytes(bytes, KEY_SLOT_COUNT - 1 - live.slot))
+}
+
+function unwrapAt(keys: RotatingKeys, path: PathLike, header: KeyHeader, purposes: readonly string[]): Uint8Array {
+  try {
+    return unwrapUnderAny(keys, header, header.live, purposes).dek
+  } catch (error) {
+    throw nameFile(error, nameOf(path))
+  }
+}
+
+/**
+ * Rewraps one file.
+ *
+ * @param purposes - One of them is the file's.
+ * @returns whether there was anything to do.
+ * @throws InvalidKeyError `ERR_SEALFILE_WRONG_PURPOSE` if no purpose is the file's, `ERR_SEALFILE_WRONG_KEY`,
+ * `ERR_SEALFILE_NO_GENERATION`; InvalidFileFormatError `ERR_SEALFILE_FORMAT_HEADER` for a header that was altered; what
+ * {@link changeKeySlot} throws. Where a key is to blame, nothing was written.
+ */
+export function rewrapFile(
+  path: PathLike,
+  keys: RotatingKeys,
+  purposes: readonly string[],
+  options: ChangeOptions,
+): Steps<boolean> {
+  return changeKeySlot(path, options, (header, { slot, sequence }) => {
+    const { purpose, dek } = unwrapUnderAny(keys, header, header.live, purposes)
+    try {
+      if (header.live.content.generation === keys.generation) return undefined
+      return keys.wrapFileKey(keyRequestFor(header, slot, sequence, purpose), dek)
+    } finally {
+      dek.fill(0)
+    }
+  })
+}
