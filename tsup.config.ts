@@ -5,10 +5,15 @@ const shared: Options = { target: 'node20', platform: 'node', sourcemap: false }
 export default defineConfig([
   {
     ...shared,
-    entry: { index: 'src/index.ts', fs: 'src/fs.ts' },
+    entry: {
+      index: 'src/index.ts',
+      fs: 'src/fs.ts',
+      providers: 'src/providers.ts',
+      'passphrase-policy': 'src/passphrase-policy.ts',
+    },
     format: ['esm', 'cjs'],
     dts: true,
-    // What both entry points use is there once: an error of the one is an instance of the other's class.
+    // What several entry points use is there once: an error of the one is an instance of the other's class.
     splitting: true,
     treeshake: true,
     // The two builds run at the same time: this one leaves the other's file alone.

@@ -24,8 +24,9 @@ function errorOf(promise) {
  * @param {any} sealfile - As the caller imported or required it, which TypeScript takes for two different packages.
  * @param {any} sealfileFs - `sealfile/fs`, in the same way.
  * @param {string} caller - How it did that, for the line.
+ * @param {{ providers: any, passphrasePolicy: any }} others - The entry points that need packages which are not installed here.
  */
-async function check(sealfile, sealfileFs, caller) {
+async function check(sealfile, sealfileFs, caller, { providers, passphrasePolicy }) {
   const { EncryptedFile, KeyManager, CorruptedFileError, InvalidKeyError, SealfileError } = sealfile
   let workers = 0
   process.on('worker', () => workers++)
@@ -87,6 +88,18 @@ async function check(sealfile, sealfileFs, caller) {
     await pipeline(createReadStream(keyring), sealfile.createEncryptStream(reading), createWriteStream(streamed))
     assert((await EncryptedFile.readFile(streamed, reading)).equals(await readFile(keyring)), 'a stream is read')
     keyManager.close()
+
+    const context = { keyringId: 'AAECAwQFBgcICQoLDA0ODw', slotId: 'EBESExQVFhcYGRobHB0eHw' }
+    const noKeychain = await errorOf(providers.createKeychainProvider().wrap(new Uint8Array(32), context))
+    const noEstimate = await errorOf(passphrasePolicy.createPassphrasePolicy()(passphrase))
+    for (const error of [noKeychain, noEstimate]) {
+      assert(error instanceof SealfileError && error.code === 'ERR_SEALFILE_PACKAGE_MISSING', 'what is not installed is named')
+    }
+    const weak = await errorOf(passphrasePolicy.createPassphrasePolicy()('short'))
+    assert(weak instanceof sealfile.WeakPassphraseError)
+    const vault = { address: 'http://127.0.0.1:1', token: 'none', key: 'none', retries: 0 }
+    const unreachable = await errorOf(providers.createVaultTransitProvider(vault).wrap(new Uint8Array(32), context))
+    assert(unreachable instanceof sealfile.ProviderError, 'a server that is not there')
 
     const native = 'argon2' in crypto
     if (!native) assert.equal(workers, 3, 'Argon2id ran in the worker of the package')

@@ -2,6 +2,8 @@
 
 const sealfile = require('sealfile')
 const sealfileFs = require('sealfile/fs')
+const passphrasePolicy = require('sealfile/passphrase-policy')
+const providers = require('sealfile/providers')
 const check = require('./check.cjs')
 
-check(sealfile, sealfileFs, 'CommonJS')
+check(sealfile, sealfileFs, 'CommonJS', { providers, passphrasePolicy })

@@ -8,6 +8,8 @@ import {
   type VerifyReport,
 } from 'sealfile'
 import { createEncryptedFs, type EncryptedFs, type EncryptedFsOptions } from 'sealfile/fs'
+import { createPassphrasePolicy, type PassphraseCheck } from 'sealfile/passphrase-policy'
+import { createKeychainProvider, createVaultTransitProvider, type KeyProvider } from 'sealfile/providers'
 import { deepEqual, equal } from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -60,6 +62,28 @@ async function roundTrip(folder: string): Promise<void> {
     if (error instanceof SealfileError) code = error.code
   }
   equal(code, 'ERR_SEALFILE_WRONG_KEY')
+
+  const providers: KeyProvider[] = [
+    createKeychainProvider({ service: 'consumer' }),
+    createVaultTransitProvider({
+      address: new URL('https://vault.example.com'),
+      getToken: () => Promise.resolve('token'),
+      key: 'k',
+      fetch,
+    }),
+  ]
+  deepEqual(
+    providers.map(({ name }) => name),
+    ['keychain', 'vault-transit'],
+  )
+  const policy: PassphraseCheck = createPassphrasePolicy({ minimumLength: 20, userInputs: ['consumer'] })
+  equal(
+    await Promise.resolve(policy('too short')).then(
+      () => true,
+      () => false,
+    ),
+    false,
+  )
 
   // @ts-expect-error -- a purpose is required
   await EncryptedFile.open(path, 'r', { keyManager }).catch(() => undefined)

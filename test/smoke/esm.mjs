@@ -1,5 +1,7 @@
 import * as sealfile from 'sealfile'
 import * as sealfileFs from 'sealfile/fs'
+import * as passphrasePolicy from 'sealfile/passphrase-policy'
+import * as providers from 'sealfile/providers'
 import check from './check.cjs'
 
-await check(sealfile, sealfileFs, 'ESM')
+await check(sealfile, sealfileFs, 'ESM', { providers, passphrasePolicy })

@@ -1,0 +1,2 @@
+export type { PassphraseCheck } from './keys/passphrase-check.js'
+export { createPassphrasePolicy, type PassphrasePolicyOptions } from './keys/passphrase-policy.js'

@@ -1,0 +1,3 @@
+export type { KeyProvider, ProviderContext } from './keys/key-provider.js'
+export { createKeychainProvider, type KeychainProviderOptions, type LinuxKeychainStore } from './providers/keychain.js'
+export { createVaultTransitProvider, type VaultTransitProviderOptions } from './providers/vault-transit.js'
