@@ -39,6 +39,7 @@ export type {
 } from './keys/key-manager-options.js'
 export type { KeyProvider, ProviderContext } from './keys/key-provider.js'
 export type { KeyringChangeOptions } from './keys/keyring-store.js'
+export { calibrate, type Argon2Run, type CalibrateOptions, type Calibration } from './keys/calibrate.js'
 export type { KeyringPath } from './keys/keyring-file.js'
 export type { PassphraseCheck } from './keys/passphrase-check.js'
 export { createDecryptStream, createEncryptStream } from './file/streams/transforms.js'

@@ -40,7 +40,7 @@ const ACCESS = parseFlags('r+')
 export function* changeKeySlot(path: PathLike, options: ChangeOptions, wrapAnew: WrapAnew): Steps<boolean> {
   const name = nameOf(path)
   const lockOptions = { lockTimeout: options.lockTimeout, mode: 0o666 }
-  const { fd, lock } = yield* openLocked(path, name, ACCESS, lockOptions, nothing, nothing)
+  const { fd, lock } = yield* openLocked(path, name, ACCESS, lockOptions, nothing, noSteps)
   try {
     return yield* changeOver(fd, name, options, wrapAnew)
   } catch (error) {
@@ -90,4 +90,8 @@ function* changeOver(fd: number, name: string, { durability }: ChangeOptions, wr
 
 function nothing(): void {
   // The file exists.
+}
+
+function* noSteps(): Steps<void> {
+  // Nothing of what is there is dropped.
 }
