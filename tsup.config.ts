@@ -8,6 +8,7 @@ export default defineConfig([
     entry: {
       index: 'src/index.ts',
       fs: 'src/fs.ts',
+      compat: 'src/compat.ts',
       providers: 'src/providers.ts',
       'passphrase-policy': 'src/passphrase-policy.ts',
     },
