@@ -5,15 +5,17 @@ import { runSync } from '../../src/file/io/runners.js'
 import type { Steps } from '../../src/file/io/steps.js'
 import { Session } from '../../src/file/session.js'
 import { optionsOf, PATH, SEGMENT_SIZE } from '../support/crash-run.js'
-import { FaultDisk } from '../support/fault-disk.js'
+import { FaultDisk, RecordedFile, tear } from '../support/fault-disk.js'
 
 /** What a handle reads and writes after calls of it have failed, on a disk in memory. */
+
+const PAGE_SIZE = 4_096
 
 class Writer {
   readonly disk: FaultDisk
   readonly session: Session
 
-  constructor(disk: FaultDisk, flags: 'w' | 'r+') {
+  constructor(disk: FaultDisk, flags: 'w' | 'r+' | 'a') {
     this.disk = disk
     this.session = this.run(Session.open(PATH, parseFlags(flags), optionsOf()))
   }
@@ -86,6 +88,28 @@ test('a list that cannot be applied grows no longer than a record may say', () =
   const target = Buffer.alloc(1)
   runSync(disk, reader.read(target, 7_000 * SEGMENT_SIZE))
   expect(target.toString()).toBe('c')
+})
+
+describe('a new file whose writer dies in any write, between two pages of it,', () => {
+  test.each([0, 100, 2_700, 2_800, 10_000, 102_400])('with %i bytes to write, is empty or whole', (length) => {
+    const writer = new Writer(new FaultDisk(), 'w')
+    writer.run(writer.session.write(Buffer.alloc(length, 'a'), 0))
+    writer.run(writer.session.close())
+    const { base, operations } = writer.disk.files.get(PATH)!
+    const found = new Set<number>()
+    for (const [index, operation] of operations.entries()) {
+      if (operation.kind !== 'write') continue
+      const { position, bytes } = operation
+      for (let end = position; end < position + bytes.length; end += PAGE_SIZE - (end % PAGE_SIZE)) {
+        const done = [...operations.slice(0, index), tear(operation, end - position)]
+        const next = new Writer(new FaultDisk({ [PATH]: new RecordedFile(base, done) }), 'a')
+        found.add(next.run(next.session.info()).size)
+      }
+    }
+    found.delete(length)
+    found.delete(0)
+    expect([...found]).toEqual([])
+  })
 })
 
 describe('what was encrypted is counted', () => {

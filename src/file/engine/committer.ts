@@ -21,6 +21,8 @@ interface FinalSegment {
 
 /** More encryptions than a process that died can have made since its last commit. */
 const UNCOUNTED_ENCRYPTIONS = 2 ** 16
+/** What a system writes of a file in one piece, so that no death of the process cuts it in two. */
+const PAGE_SIZE = 4_096
 
 /**
  * Makes segments the state of an editable file, in commits (docs/format.md, "Writing"): new ones are placed behind the old, those that
@@ -198,7 +200,8 @@ export class Committer {
     const added = this.#growth.tags.slice(0, Math.max(0, count - (this.live?.count ?? 0)))
     const content = this.#describe(length, added, accumulator, final, list)
     const state = { length, count, redo: list.entries, end: Math.max(ciphertextSize(geometry, length), list.pointer?.end ?? 0) }
-    if (this.#newHeader !== undefined && clean && this.#queue.isOneCall) yield* this.#writeAtOnce(content, state)
+    const isSmall = this.#queue.isUpTo(PAGE_SIZE - geometry.headerSize)
+    if (this.#newHeader !== undefined && clean && isSmall) yield* this.#writeAtOnce(content, state)
     else {
       yield* this.#drain()
       yield* this.#journal.commit(content, state, clean && !isShorter && !this.#journal.hasUnsyncedCut)
@@ -339,7 +342,7 @@ export class Committer {
     yield* this.#reader.forgetPlaces()
   }
 
-  /** Lets a new file begin as an empty one, because more comes than one call writes. */
+  /** Lets a new file begin as an empty one, because more comes than is written in one piece. */
   *#beginFile(): Steps<void> {
     if (this.#newHeader === undefined) return
     const final = { count: 0, ...this.#sealer.sealFinal(0) }

@@ -38,9 +38,9 @@ export class WriteQueue {
     return this.#waiting.length === 0 && this.#inFlight.length === 0
   }
 
-  /** Nothing was written, and what was added fits into one call. */
-  get isOneCall(): boolean {
-    return !this.#hasWritten && this.#inFlight.length === 0 && this.#waiting.length <= 1 && !this.hasFull
+  /** Nothing was written, and what was added takes no more than `size` bytes. */
+  isUpTo(size: number): boolean {
+    return !this.#hasWritten && this.#inFlight.length === 0 && this.#waiting.reduce((sum, batch) => sum + batch.size, 0) <= size
   }
 
   /** Something has become large enough for a call. */
