@@ -67,7 +67,8 @@ export class CommittedReader implements Content {
     size: number,
     { recover, follows }: ReaderOptions,
   ): Steps<CommittedReader> {
-    const first = header.slice(0, file.geometry.headerSize)
+    // A copy, which `slice` of a Buffer is not: the memory is used again.
+    const first = new Uint8Array(header.subarray(0, file.geometry.headerSize))
     const sighting = yield* findBesideWriter(file, fd, first, size, { recover })
     if (sighting.header !== first) yield* reader.forget()
     return new CommittedReader(file, fd, reader, follows, sighting)
