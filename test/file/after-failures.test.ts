@@ -112,6 +112,32 @@ describe('a new file whose writer dies in any write, between two pages of it,', 
   })
 })
 
+test('a file that is emptied and written anew is the old one or the new one, wherever its writer dies', () => {
+  for (const [before, kept, after] of [
+    [1, 0, 3],
+    [3, 1, 5],
+    [2, 0.5, 2.5],
+  ] as const) {
+    const writer = openFileOf(before)
+    const { disk, session } = writer
+    const { operations, base } = disk.files.get(PATH)!
+    const first = operations.length
+    writer.run(session.truncate(kept * SEGMENT_SIZE))
+    writer.run(session.write(Buffer.alloc((after - kept) * SEGMENT_SIZE, 'b'), kept * SEGMENT_SIZE))
+    writer.run(session.write(Buffer.from('c'), SEGMENT_SIZE + 10))
+    writer.run(session.close())
+    const found = new Set<string>()
+    for (let count = first; count <= operations.length; count++) {
+      const crashed = new FaultDisk({ [PATH]: new RecordedFile(base, operations.slice(0, count)) })
+      found.add(readAnew(crashed).toString('latin1'))
+    }
+    const whole = Buffer.alloc(after * SEGMENT_SIZE, 'b').fill('a', 0, kept * SEGMENT_SIZE)
+    whole.write('c', SEGMENT_SIZE + 10)
+    const expected = [Buffer.alloc(before * SEGMENT_SIZE, 'a'), whole].map((bytes) => bytes.toString('latin1'))
+    expect([...found].map((content) => expected.indexOf(content))).toEqual([0, 1])
+  }
+})
+
 describe('what was encrypted is counted', () => {
   const COUNTED_AHEAD = 2 ** 16
 

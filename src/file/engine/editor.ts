@@ -241,11 +241,12 @@ export class Editor implements Content {
       const index = Math.floor(position / segmentSize)
       // Before more is taken: a write that fails here has taken nothing of what follows.
       if (this.#isLarge) yield* this.commit({ leaveTail: true })
-      else if (this.#isShorter && index === committer.placedCount) yield* this.commit()
       else if (committer.hasFull) yield* committer.writeFull()
       const offset = position - index * segmentSize
       const piece = data.subarray(position - start, position - start + segmentSize - offset)
       const isNext = index === committer.placedCount
+      // All that the file had lost is dirty by now: it is as long again as what has a place.
+      if (isNext) this.#keptCount = Infinity
       if (isNext) yield* committer.makeRoom()
       if (isNext && piece.length === segmentSize) this.#place(index, piece)
       else this.#change(yield* this.#dirtySegment(index, offset === 0 ? piece.length : 0), index, offset, piece)
