@@ -61,7 +61,14 @@ describe('a row names a class of the library', () => {
 
 test('codes elsewhere in the documentation exist', () => {
   const known = new Set(codesInSource())
-  for (const path of ['README.md', 'docs/errors.md', 'docs/file-api.md', 'docs/threat-model.md', 'docs/keyring.md']) {
+  for (const path of [
+    'README.md',
+    'docs/errors.md',
+    'docs/file-api.md',
+    'docs/threat-model.md',
+    'docs/keyring.md',
+    'docs/key-providers.md',
+  ]) {
     for (const [code] of readDocument(path).matchAll(/ERR_SEALFILE_[A-Z_]+/g)) expect(known, `${path}: ${code}`).toContain(code)
   }
 })

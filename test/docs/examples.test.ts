@@ -8,7 +8,10 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { codeBlocks, readDocument } from './markdown.js'
 
 /** Each of these is one program: a block may use what the blocks above it have declared. */
-const DOCUMENTS = ['README.md', 'docs/file-api.md', 'docs/fs.md', 'docs/keys.md', 'docs/streams.md', 'docs/errors.md']
+const DOCUMENTS = [
+  ...['README.md', 'docs/file-api.md', 'docs/fs.md', 'docs/streams.md', 'docs/errors.md'],
+  ...['docs/keys.md', 'docs/key-providers.md'],
+]
 
 const folder = mkdtempSync(join(tmpdir(), 'sealfile-docs-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -34,7 +37,13 @@ async function bundle(code: string, outfile: string): Promise<void> {
   await build({
     ...common,
     stdin: { contents: code, loader: 'ts', resolveDir: root },
-    alias: { 'sealfile/fs': join(root, 'src/fs.ts'), sealfile: join(root, 'src/index.ts') },
+    alias: {
+      'sealfile/fs': join(root, 'src/fs.ts'),
+      'sealfile/passphrase-policy': join(root, 'src/passphrase-policy.ts'),
+      'sealfile/providers': join(root, 'src/providers.ts'),
+      sealfile: join(root, 'src/index.ts'),
+    },
+    external: ['@napi-rs/keyring'],
     outfile,
   })
   await build({ ...common, entryPoints: [join(root, 'src/keys/argon2-worker.js')], outfile: join(outfile, '../argon2-worker.js') })
