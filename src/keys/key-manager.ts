@@ -270,6 +270,7 @@ export class KeyManager implements KeySource, Disposable {
   }
 
   unwrapFileKey(request: FileKeyRequest, wrapped: WrappedFileKey): Uint8Array {
+    this.#keys.checkUsable()
     const { id } = this.#keys
     if (!equalBytes(wrapped.keyringId, id)) {
       throw new InvalidKeyError('ERR_SEALFILE_WRONG_KEY', 'the file belongs to another keyring')

@@ -20,6 +20,9 @@ export interface KeyHolder {
   readonly generations: readonly number[]
   readonly isLocked: boolean
 
+  /** @throws ClosedError `ERR_SEALFILE_CLOSED`, `ERR_SEALFILE_KEYS_LOCKED` if the keys are not there. */
+  checkUsable(): void
+
   /**
    * @returns the master key of a generation; undefined where there is none.
    * @throws ClosedError `ERR_SEALFILE_CLOSED`, `ERR_SEALFILE_KEYS_LOCKED`.
@@ -108,6 +111,10 @@ export class OpenKeyring implements KeyHolder {
 
   get isLocked(): boolean {
     return this.#keys === undefined
+  }
+
+  checkUsable(): void {
+    this.#use()
   }
 
   findKey(generation: number): MasterKey | undefined {

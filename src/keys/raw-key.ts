@@ -19,8 +19,12 @@ export class RawKey implements KeyHolder {
     this.#masterKey = new MasterKey(key, { keyringId: this.id, generation: GENERATION })
   }
 
-  findKey(generation: number): MasterKey | undefined {
+  checkUsable(): void {
     if (this.#isClosed) throw closed()
+  }
+
+  findKey(generation: number): MasterKey | undefined {
+    this.checkUsable()
     return generation === GENERATION ? this.#masterKey : undefined
   }
 

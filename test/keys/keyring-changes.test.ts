@@ -347,9 +347,7 @@ describe('a key manager that is not used', () => {
     await expect(keyManager.unlock()).rejects.toThrow(locked)
     await expect(keyManager.rotateMasterKey()).rejects.toThrow(locked)
     await expect(keyManager.reload()).rejects.toThrow(locked)
-    await expect(keyManager.unlock({ passphrase: 'wrong' })).rejects.toThrow(
-      coded(InvalidKeyError, 'ERR_SEALFILE_WRONG_KEY'),
-    )
+    await expect(keyManager.unlock({ passphrase: 'wrong' })).rejects.toThrow(coded(InvalidKeyError, 'ERR_SEALFILE_WRONG_KEY'))
     await keyManager.unlock({ passphrase })
     await EncryptedFile.writeFile(at('manual.enc'), '', file)
     expect([keyManager.slots().length, keyManager.generation, keyManager.isLocked]).toEqual([1, 1, false])
