@@ -371,7 +371,7 @@ describe('inspect and info', () => {
     expect(await EncryptedFile.inspect(path)).toEqual(inspection)
     expect(EncryptedFile.inspectSync(path)).toEqual(inspection)
     await using file = await EncryptedFile.open(path, 'r', OPTIONS)
-    const info = { ...inspection, size: CONTENT.length, segmentOverhead: 28, sequence: 1, isClean: true, pending: [] }
+    const info = { ...inspection, size: CONTENT.length, segmentOverhead: 28, sequence: 2, isClean: true, pending: [] }
     expect(await file.info()).toEqual(info)
   })
 

@@ -188,10 +188,10 @@ export class Committer {
     const { geometry } = this.#file
     const count = segmentCount(geometry, length)
     yield* this.finishCut()
+    this.#sealer.checkBudget(count)
     yield* this.#countEncryptions()
     const isShorter = length < this.#growth.length
     if (isShorter) yield* this.#prepareShorter()
-    this.#sealer.checkBudget(count)
     const dataEnd = Math.max(ciphertextSize(geometry, length), isShorter ? this.#growth.end : 0)
     const list = yield* this.#redo.write(replacements, dataEnd)
     const accumulator = isShorter ? yield* this.#accumulateFirst(count) : this.#growth.accumulator.slice()
@@ -381,5 +381,5 @@ function staleSlots({ state, slots }: FoundState): number[] {
 /** How many segments were encrypted before, as far as the records tell. */
 function countEncryptions({ state, slots, fellBack }: FoundState): number {
   const counted = Math.max(...slots.map((record) => record?.encryptionCount ?? 0))
-  return state.record.clean && !fellBack ? counted : counted + UNCOUNTED_ENCRYPTIONS
+  return state.record.clean && !fellBack ? counted : Math.min(counted + UNCOUNTED_ENCRYPTIONS, Number.MAX_SAFE_INTEGER)
 }
