@@ -83,11 +83,12 @@ export class FreshnessGuard {
     yield* settleValue(this.#hook.remember(this.#path, { ...this.#kept, nextFileId: toHex(salt) }))
   }
 
-  /** Tells of a commit that is on disk, unless it was told already. */
-  *remember(salt: Uint8Array, record: CommitRecord): Steps<void> {
-    if (record.sequence <= this.#remembered) return
+  /** Tells of a commit that is on disk, unless it was told already. @param record - Undefined for a stream. */
+  *remember(salt: Uint8Array, record: CommitRecord | undefined): Steps<void> {
+    const { sequence } = record ?? { sequence: 0 }
+    if (record !== undefined && sequence <= this.#remembered) return
     yield* settleValue(this.#hook.remember(this.#path, stateOf(toHex(salt), record)))
-    this.#remembered = record.sequence
+    this.#remembered = sequence
   }
 
   #refuse(message: string): never {

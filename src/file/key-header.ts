@@ -13,6 +13,8 @@ const LOOKS = 2
 
 /** What a file's header says of its key. Nothing of it is authenticated. */
 export interface KeyHeader {
+  /** For messages. */
+  readonly path: string
   /** Preamble and both key slots, as they lie in the file. */
   readonly bytes: Uint8Array
   /** 32 bytes. */
@@ -42,7 +44,7 @@ export function* readKeyHeader(fd: number, name: string): Steps<KeyHeader> {
     try {
       const { salt } = parseHeader(start).parameters
       const [live, other] = listKeySlots(start)
-      if (live !== undefined) return { bytes: start.subarray(0, keySlotPosition(KEY_SLOT_COUNT)), salt, live, other }
+      if (live !== undefined) return { bytes: start.subarray(0, keySlotPosition(KEY_SLOT_COUNT)), path: name, salt, live, other }
       const message = 'the header is damaged: no whole copy of the wrapped key is left'
       // Somebody may be changing over from one slot to the other.
       if (looks === LOOKS) throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT_HEADER', message)

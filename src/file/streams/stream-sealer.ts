@@ -21,6 +21,11 @@ export class StreamSealer implements StreamCore {
     this.#cutter = new SegmentCutter(options.segmentSize)
   }
 
+  /** What the file is known by. */
+  get salt(): Uint8Array {
+    return this.#file.schedule.parameters.salt
+  }
+
   *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
     yield* this.#takeHeader()
     for (const plaintext of this.#cutter.push(chunk)) yield this.#seal(plaintext, false)

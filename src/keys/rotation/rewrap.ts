@@ -3,23 +3,14 @@ import { changeKeySlot, type ChangeOptions } from '../../file/change-key-slot.js
 import { nodeDisk } from '../../file/io/node-disk.js'
 import { AsyncRunner } from '../../file/io/runners.js'
 import type { PathLike, Steps } from '../../file/io/steps.js'
-import { inspectKeyHeader, keyRequestFor, type KeyHeader, type SeenFile } from '../../file/key-header.js'
-import { nameFile } from '../../file/engine/container-file.js'
+import { keyRequestFor, type KeyHeader } from '../../file/key-header.js'
 import { nameOf } from '../../file/open-file.js'
 import { checkInteger } from '../../file/options.js'
 import { KEY_SLOT_COUNT, keySlotBytes } from '../../container/key-slots.js'
 import { isZero } from '../../bytes/arrays.js'
 import { resolvePurposes, type PurposeOption } from './purposes.js'
 import { checkRotatingKeys, checkSlot, isOf, unwrapUnderAny, type RotatingKeys } from './rotating-keys.js'
-import {
-  isNoEncryptedFile,
-  resolveTreeOptions,
-  Turns,
-  workThrough,
-  type Roots,
-  type TreeOptions,
-  type TreeReport,
-} from './work-through.js'
+import { lookAt, resolveTreeOptions, Turns, workThrough, type Roots, type TreeOptions, type TreeReport } from './work-through.js'
 
 /**
  * What became of a file: `rewrapped`, its key is wrapped under the newest generation now; `current`, it was before; `foreign`, it belongs
@@ -83,53 +74,31 @@ export async function rewrap(keys: RotatingKeys, roots: Roots, options: RewrapOp
   const turns = new Turns()
   return workThrough(roots, OUTCOMES, control, async (path) => {
     const runner = new AsyncRunner(nodeDisk)
-    const seen = await runner.run(() => look(path))
+    const seen = await lookAt(path, runner)
     if (seen === undefined) return 'notEncrypted'
     const { header, stats } = seen
-    const state = stateOf(keys, path, header)
+    const state = stateOf(keys, header)
     if (state !== 'due') return state
     const purposes = await purposesOf(nameOf(path))
     return turns.take(stats, async () => {
-      if (dryRun) unwrapAt(keys, path, header, purposes).fill(0)
+      if (dryRun) unwrapUnderAny(keys, header, header.live, purposes).dek.fill(0)
       else if (!(await runner.run(() => rewrapFile(path, keys, purposes, { lockTimeout, durability })))) return 'current'
       return 'rewrapped'
     })
   })
 }
 
-/** @returns undefined if sealfile did not write the file. */
-function* look(path: PathLike): Steps<SeenFile | undefined> {
-  try {
-    return yield* inspectKeyHeader(path)
-  } catch (error) {
-    if (isNoEncryptedFile(error)) return undefined
-    throw error
-  }
-}
-
-function stateOf(keys: RotatingKeys, path: PathLike, header: KeyHeader): 'foreign' | 'current' | 'due' {
+function stateOf(keys: RotatingKeys, header: KeyHeader): 'foreign' | 'current' | 'due' {
   if (!isOf(keys, header.live)) return 'foreign'
   if (header.live.content.generation !== keys.generation) return 'due'
   if (!isAlone(header)) return 'due'
-  try {
-    checkSlot(keys, header, header.live)
-  } catch (error) {
-    throw nameFile(error, nameOf(path))
-  }
+  checkSlot(keys, header, header.live)
   return 'current'
 }
 
 /** Whether nothing is left of an older wrapping. */
 function isAlone({ bytes, live }: KeyHeader): boolean {
   return isZero(keySlotBytes(bytes, KEY_SLOT_COUNT - 1 - live.slot))
-}
-
-function unwrapAt(keys: RotatingKeys, path: PathLike, header: KeyHeader, purposes: readonly string[]): Uint8Array {
-  try {
-    return unwrapUnderAny(keys, header, header.live, purposes).dek
-  } catch (error) {
-    throw nameFile(error, nameOf(path))
-  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { invalidArgType, WITHHELD } from '../../argument-errors.js'
 import { equalBytes } from '../../bytes/arrays.js'
 import { InvalidKeyError } from '../../errors.js'
+import { nameFile } from '../../file/engine/container-file.js'
 import { keyRequestFor, type KeyHeader } from '../../file/key-header.js'
 import type { PlacedKeySlot } from '../../container/key-slots.js'
 import type { KeySource } from '../../file/key-source.js'
@@ -49,12 +50,12 @@ export function unwrapUnderAny(
     try {
       return { purpose, dek: keys.unwrapFileKey(keyRequestFor(header, slot, content.sequence, purpose), content) }
     } catch (error) {
-      if (!isWrongPurpose(error)) throw error
+      if (!isWrongPurpose(error)) throw nameFile(error, header.path)
     }
   }
   const message =
     purposes.length === 1 ? 'the file was written for another purpose' : 'the file was written for none of the purposes'
-  throw new InvalidKeyError('ERR_SEALFILE_WRONG_PURPOSE', message)
+  throw new InvalidKeyError('ERR_SEALFILE_WRONG_PURPOSE', message, { path: header.path })
 }
 
 /** Any: whether the key check holds shows in how a purpose fails. */
@@ -70,7 +71,7 @@ export function checkSlot(keys: RotatingKeys, header: KeyHeader, { slot, content
   try {
     keys.unwrapFileKey(keyRequestFor(header, slot, content.sequence, SOME_PURPOSE), content).fill(0)
   } catch (error) {
-    if (!isWrongPurpose(error)) throw error
+    if (!isWrongPurpose(error)) throw nameFile(error, header.path)
   }
 }
 

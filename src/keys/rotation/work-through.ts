@@ -1,6 +1,9 @@
 import { invalidArgType } from '../../argument-errors.js'
 import { ClosedError, InvalidFileFormatError } from '../../errors.js'
 import { checkSignal } from '../../file/data-arguments.js'
+import { nodeDisk } from '../../file/io/node-disk.js'
+import { AsyncRunner } from '../../file/io/runners.js'
+import { inspectKeyHeader, type SeenFile } from '../../file/key-header.js'
 import { checkAborted } from '../../file/io/system-errors.js'
 import type { PathLike } from '../../file/io/steps.js'
 import { nameOf } from '../../file/open-file.js'
@@ -118,9 +121,14 @@ function isAbort(error: unknown, signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && (error as NodeJS.ErrnoException).code === 'ABORT_ERR'
 }
 
-/** Whether an error says that a file is none that sealfile wrote. */
-export function isNoEncryptedFile(error: unknown): boolean {
-  return error instanceof InvalidFileFormatError && error.code === 'ERR_SEALFILE_FORMAT'
+/** @returns what a file's header says; undefined if sealfile did not write the file, or it is empty. */
+export async function lookAt(path: PathLike, runner = new AsyncRunner(nodeDisk)): Promise<SeenFile | undefined> {
+  try {
+    return await runner.run(() => inspectKeyHeader(path))
+  } catch (error) {
+    if (error instanceof InvalidFileFormatError && error.code === 'ERR_SEALFILE_FORMAT') return undefined
+    throw error
+  }
 }
 
 /** Lets work on one file take turns, where it has several names or was named twice. */
