@@ -41,8 +41,16 @@ async function time(contender: Contender): Promise<number> {
 /**
  * Times two contenders in turn, one warm-up round and then `rounds`, and notes the ratio of each pair: the machine's speed
  * drifts, and a pair drifts together.
+ *
+ * @returns what was noted.
  */
-export async function compare(what: string, ours: Contender, baseline: Contender, target: number, rounds: number): Promise<void> {
+export async function compare(
+  what: string,
+  ours: Contender,
+  baseline: Contender,
+  target: number,
+  rounds: number,
+): Promise<Comparison> {
   await time(baseline)
   await time(ours)
   const pairs: { ours: number; baseline: number }[] = []
@@ -58,6 +66,7 @@ export async function compare(what: string, ours: Contender, baseline: Contender
   }
   results.push(comparison)
   print(comparison)
+  return comparison
 }
 
 function print({ what, ours, baseline, speedRatios, oursMs, baselineMs, target }: Comparison): void {

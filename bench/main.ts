@@ -4,6 +4,7 @@ import { benchAppends, benchRandomAccess, benchStreams, benchSync } from './hand
 import { countMissed, pathOf } from './harness.js'
 import { benchFileKeys, benchUnlock } from './keys.js'
 import { benchMemory } from './memory.js'
+import { benchRewrap } from './rewrap.js'
 import { benchSeal } from './seal.js'
 
 /**
@@ -34,6 +35,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   sync: () => benchSync(rounds, quick ? GIB / 16 : GIB / 4),
   unlock: () => benchUnlock(rounds),
   'file-keys': () => benchFileKeys(rounds),
+  rewrap: () => benchRewrap(rounds, quick ? 2_000 : 10_000),
   memory: async () => {
     missed += await benchMemory(quick ? GIB / 2 : 4 * GIB, pathOf('memory.enc'))
   },

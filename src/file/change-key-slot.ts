@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { equalBytes, isZero } from '../bytes/arrays.js'
 import { buildKeySlot, keySlotBytes, keySlotPosition } from '../container/key-slots.js'
 import { PREAMBLE_SIZE } from '../container/preamble.js'
@@ -7,7 +8,7 @@ import { parseFlags } from './flags.js'
 import { io, readNow, writeFully, type PathLike, type Steps } from './io/steps.js'
 import { readKeyHeader, type KeyHeader } from './key-header.js'
 import type { WrappedFileKey } from './key-source.js'
-import { closeAndUnlock, openLocked } from './locked-file.js'
+import { closeAndUnlock, NO_FOLLOW, openLocked, type LockedFile } from './locked-file.js'
 import { nameOf } from './open-file.js'
 import type { ResolvedOptions } from './options.js'
 
@@ -29,18 +30,21 @@ export type WrapAnew = (header: KeyHeader, next: NextSlot) => WrappedFileKey | u
 export type ChangeOptions = Pick<ResolvedOptions, 'lockTimeout' | 'durability'>
 
 const ACCESS = parseFlags('r+')
+const ACCESS_NO_LINK = parseFlags(constants.O_RDWR | NO_FOLLOW)
+/** What systems answer to that where there is a link. */
+const IS_LINK: readonly unknown[] = ['ELOOP', 'EMLINK', 'EFTYPE']
 
 /**
  * Changes a file over to another wrapping of its key, under its lock, or completes what an earlier call left undone (docs/format.md,
  * "Key slots"). At each moment one slot is whole, and on disk. Nothing else of the file changes.
  *
+ * @param path - Of a file whose header was looked at a moment ago.
  * @returns whether there was anything to do.
  * @throws LockedError, InvalidFileFormatError, CorruptedFileError, system errors, and what `wrapAnew` throws.
  */
 export function* changeKeySlot(path: PathLike, options: ChangeOptions, wrapAnew: WrapAnew): Steps<boolean> {
   const name = nameOf(path)
-  const lockOptions = { lockTimeout: options.lockTimeout, mode: 0o666 }
-  const { fd, lock } = yield* openLocked(path, name, ACCESS, lockOptions, nothing, noSteps)
+  const { fd, lock } = yield* openForChange(path, name, options)
   try {
     return yield* changeOver(fd, name, options, wrapAnew)
   } catch (error) {
@@ -50,8 +54,19 @@ export function* changeKeySlot(path: PathLike, options: ChangeOptions, wrapAnew:
   }
 }
 
+/** Most paths are no links, and to ask costs a call. */
+function* openForChange(path: PathLike, name: string, { lockTimeout }: ChangeOptions): Steps<LockedFile> {
+  const options = { lockTimeout, mode: 0o666 }
+  try {
+    return yield* openLocked(path, name, ACCESS_NO_LINK, options, nothing, noSteps)
+  } catch (error) {
+    if (!IS_LINK.includes((error as NodeJS.ErrnoException).code)) throw error
+    return yield* openLocked(path, name, ACCESS, options, nothing, noSteps)
+  }
+}
+
 function* changeOver(fd: number, name: string, { durability }: ChangeOptions, wrapAnew: WrapAnew): Steps<boolean> {
-  const header = yield* readKeyHeader(fd, name)
+  const header = yield* readKeyHeader(fd, name, true)
   const { slot: liveSlot, content } = header.live
   const next: NextSlot = { slot: 1 - liveSlot, sequence: content.sequence + 1 }
   const wrapped = wrapAnew(header, next)

@@ -3,7 +3,7 @@ import { headerSizeOf, PREAMBLE_SIZE } from '../container/preamble.js'
 import { keyCheckHeader, keySlotPosition, KEY_SLOT_COUNT, listKeySlots, type PlacedKeySlot } from '../container/key-slots.js'
 import { InvalidFileFormatError } from '../errors.js'
 import { nameFile, parseHeader } from './engine/container-file.js'
-import { fstatNow, io, readFully, type PathLike, type Steps } from './io/steps.js'
+import { fstatNow, io, readFully, readNow, type PathLike, type Steps } from './io/steps.js'
 import type { FileKeyRequest } from './key-source.js'
 import { nameOf } from './open-file.js'
 
@@ -35,12 +35,13 @@ export interface SeenFile {
  * Reads the header of an open file.
  *
  * @param name - For messages.
+ * @param isNear - It was read a moment ago, and the system has it at hand.
  * @throws InvalidFileFormatError, CorruptedFileError, naming the file.
  */
-export function* readKeyHeader(fd: number, name: string): Steps<KeyHeader> {
+export function* readKeyHeader(fd: number, name: string, isNear = false): Steps<KeyHeader> {
   for (let looks = 1; ; looks++) {
-    const buffer = Buffer.alloc(headerSizeOf('editable'))
-    const start = buffer.subarray(0, yield* readFully(fd, buffer, 0))
+    const buffer = Buffer.allocUnsafe(headerSizeOf('editable'))
+    const start = buffer.subarray(0, yield* isNear ? readNow(fd, buffer, 0) : readFully(fd, buffer, 0))
     try {
       const { salt } = parseHeader(start).parameters
       const [live, other] = listKeySlots(start)

@@ -8,8 +8,8 @@ import { systemError } from './io/system-errors.js'
 import { statIfThere } from './successor-file.js'
 import type { ResolvedOptions } from './options.js'
 
-/** Windows has no such flag. */
-const NO_FOLLOW = (constants.O_NOFOLLOW as number | undefined) ?? 0
+/** Does not follow a symbolic link; its caller is spared a look whether there is one. Windows has no such flag. */
+export const NO_FOLLOW = (constants.O_NOFOLLOW as number | undefined) ?? 0
 
 /** What of a caller's options matters here. */
 type LockOptions = Pick<ResolvedOptions, 'lockTimeout' | 'mode'>
@@ -72,7 +72,7 @@ export function* openLocked(
     yield* whenFound()
     const existingFlags = flags | (access.create ? constants.O_CREAT : 0) | (access.truncate ? constants.O_TRUNC : 0)
     const fd = yield* io.open(path, existingFlags, mode)
-    const { size } = yield* undoOnError(io.fstat(fd), () => io.close(fd))
+    const { size } = yield* undoOnError(fstatNow(fd), () => io.close(fd))
     return { fd, lock, size, isCreated: false }
   } catch (error) {
     yield* releaseLock(lock)
