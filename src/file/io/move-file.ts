@@ -31,7 +31,7 @@ export function* moveIntoPlace(from: PathLike, to: PathLike, folder: PathLike): 
 }
 
 /** Waits until the disk knows what names a folder holds, where the system can do that. */
-function* syncFolder(folder: PathLike): Steps<void> {
+export function* syncFolder(folder: PathLike): Steps<void> {
   let fd: number | undefined
   try {
     fd = yield* io.open(folder, constants.O_RDONLY, 0)

@@ -11,16 +11,20 @@ export interface FoundFile {
   readonly path: string | Buffer
   /** What the system said, where there is no file to work on. */
   readonly error?: unknown
+  /** What it is instead of a file; only where everything was asked for. */
+  readonly kind?: 'folder' | 'link' | 'special'
 }
 
 /**
  * Lists files and all files in folders, in no order that means anything, one folder after the other. Symbolic links are followed
  * where they are given, and not where they are met in a folder; other special files are not listed there, and neither is what is only
- * there while a file is being written.
+ * there while a file is being written. The names in a folder are read to their end before the first is given: whoever works on files
+ * may make and rename others beside them.
  *
  * @param roots - Files and folders.
+ * @param everything - Give folders, too, each before what is in it, and what is met there and is neither.
  */
-export async function* listFiles(roots: Iterable<PathLike>): AsyncGenerator<FoundFile> {
+export async function* listFiles(roots: Iterable<PathLike>, everything = false): AsyncGenerator<FoundFile> {
   for (const root of roots) {
     const path = root instanceof URL ? nameOf(root) : root
     let isFolder
@@ -30,13 +34,15 @@ export async function* listFiles(roots: Iterable<PathLike>): AsyncGenerator<Foun
       yield { path, error }
       continue
     }
-    if (isFolder) yield* listFolder(Buffer.from(path))
+    if (isFolder) yield* listFolder(Buffer.from(path), everything)
     else yield { path }
   }
 }
 
-async function* listFolder(folder: Buffer): AsyncGenerator<FoundFile> {
+async function* listFolder(folder: Buffer, everything: boolean): AsyncGenerator<FoundFile> {
+  if (everything) yield { path: textIfPossible(folder), kind: 'folder' }
   const folders: Buffer[] = []
+  const files: FoundFile[] = []
   try {
     // Names are asked for as bytes, which the types of `opendir` do not foresee.
     for await (const entry of await opendir(folder, { encoding: 'buffer' as BufferEncoding })) {
@@ -44,12 +50,14 @@ async function* listFolder(folder: Buffer): AsyncGenerator<FoundFile> {
       if (isWorkingName(name.toString())) continue
       const path = Buffer.concat([folder, Buffer.from(sep), name])
       if (entry.isDirectory()) folders.push(path)
-      else if (entry.isFile()) yield { path: textIfPossible(path) }
+      else if (entry.isFile()) files.push({ path: textIfPossible(path) })
+      else if (everything) files.push({ path: textIfPossible(path), kind: entry.isSymbolicLink() ? 'link' : 'special' })
     }
   } catch (error) {
-    yield { path: textIfPossible(folder), error }
+    files.push({ path: textIfPossible(folder), error })
   }
-  for (const inner of folders) yield* listFolder(inner)
+  yield* files
+  for (const inner of folders) yield* listFolder(inner, everything)
 }
 
 function textIfPossible(path: Buffer): string | Buffer {

@@ -27,6 +27,22 @@ test('lists files and what is in folders, however deep, but no links, locks and 
   expect(await list(join(folder, 'link'))).toEqual([{ path: join(folder, 'link') }])
 })
 
+test('gives folders and what else is in them where that is asked for, folders first', async () => {
+  const folder = inFolder('everything')
+  mkdirSync(join(folder, 'a/b'), { recursive: true })
+  writeFileSync(join(folder, 'a/one'), '')
+  symlinkSync('a', join(folder, 'link'))
+  const found: FoundFile[] = []
+  for await (const file of listFiles([folder], true)) found.push(file)
+  expect(found).toEqual([
+    { path: folder, kind: 'folder' },
+    { path: join(folder, 'link'), kind: 'link' },
+    { path: join(folder, 'a'), kind: 'folder' },
+    { path: join(folder, 'a/one') },
+    { path: join(folder, 'a/b'), kind: 'folder' },
+  ])
+})
+
 test('tells of what is missing, and goes on', async () => {
   const [missing, there] = [inFolder('missing'), inFolder('there')]
   writeFileSync(there, '')
