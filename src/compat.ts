@@ -1,3 +1,6 @@
+export type { AgeAccess, AgeTarget } from './compat/age-access.js'
+export { exportToAge, type ExportAgeOptions } from './compat/age-export.js'
+export type { AgeIdentity, AgeRecipient, AgeStanza } from './compat/age-package.js'
 export { createAicoEncryptStream, createAicoReadStream, type AicoStreamOptions } from './compat/aico-streams.js'
 export {
   inspectAico,

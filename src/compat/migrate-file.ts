@@ -78,6 +78,8 @@ class Migration {
   readonly #request: MigrationRequest
   /** What has the target's name, as it was when it was looked at. */
   #there: BigIntStats | undefined
+  /** Bytes of content that it has. */
+  #lengthThere: number | undefined
 
   constructor(source: Path, target: Path, request: MigrationRequest) {
     this.#source = source
@@ -96,15 +98,17 @@ class Migration {
     if (!dryRun) await stat(folderOf(place))
     const isInPlace = isSamePath(place, await findPlace(this.#source))
     if (dryRun)
-      return this.#decide(place, isInPlace, (source, isDone) => Promise.resolve(this.#result(source, isDone, source.length)))
+      return this.#decide(place, isInPlace, (source, isDone) =>
+        Promise.resolve(this.#result(source, isDone, isDone ? this.#lengthThere : source.length)),
+      )
     await using reserved = await TargetPlace.reserve(place, this.#request)
     return await this.#decide(place, isInPlace, async (source, isDone) => {
-      const size = isDone ? undefined : (await this.#copy(source, reserved, isInPlace)).length
+      const size = isDone ? this.#lengthThere : (await this.#copy(source, reserved, isInPlace)).length
       // While the source is there, whoever comes again finds what was left by one who died, and clears it away: it goes last.
       await reserved.release()
       const isRemoved = removeSource && !isInPlace
       if (isRemoved) await this.#remove(source)
-      return this.#result(source, isDone, size ?? source.length, isRemoved)
+      return this.#result(source, isDone, size, isRemoved)
     })
   }
 
@@ -153,6 +157,7 @@ class Migration {
     let length
     try {
       length = await lengthOfEncrypted(place, this.#request)
+      this.#lengthThere = length
     } catch (error) {
       if (isSystemError(error)) throw error
       return refuse('the target is there, and does not open with this key, purpose and context', error)

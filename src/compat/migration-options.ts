@@ -1,10 +1,11 @@
 import { invalidArgType, invalidArgValue } from '../argument-errors.js'
 import { checkSignal } from '../file/data-arguments.js'
 import { resolveOpenOptions, type OpenOptions, type ResolvedOptions } from '../file/options.js'
+import { checkAgeAccess, type AgeAccess, type ResolvedAgeAccess } from './age-access.js'
 import { checkAicoAccess, type AicoAccess } from './aico-keys.js'
 
 /** What a file may be taken over from. `auto` looks at how it begins; `plain` takes it as it is, whatever it begins with. */
-export type MigrationFormat = 'auto' | 'plain' | 'aico'
+export type MigrationFormat = 'auto' | 'plain' | 'aico' | 'age'
 
 /** What goes on in a migration. */
 export type MigrationPhase =
@@ -33,6 +34,8 @@ export interface MigrationOptions extends Pick<OpenOptions, 'keyManager' | 'cont
    * @defaultValue `auto`
    */
   readonly from?: MigrationFormat | undefined
+  /** What opens age files. Needs the package `age-encryption`. */
+  readonly age?: AgeAccess | undefined
   /**
    * Remove the source when the target is in its place, was read back and is on the disk. Not needed where source and target are the same.
    *
@@ -81,6 +84,7 @@ export interface MigrationRequest {
   readonly open: ResolvedOptions
   readonly from: MigrationFormat
   readonly aico: AicoAccess | undefined
+  readonly age: ResolvedAgeAccess | undefined
   readonly removeSource: boolean
   readonly overwrite: boolean
   readonly update: boolean
@@ -90,13 +94,13 @@ export interface MigrationRequest {
   readonly onProgress: ((progress: MigrationProgress) => void) | undefined
 }
 
-const FORMATS: readonly MigrationFormat[] = ['auto', 'plain', 'aico']
+const FORMATS: readonly MigrationFormat[] = ['auto', 'plain', 'aico', 'age']
 
 /** @throws TypeError `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE`, RangeError `ERR_OUT_OF_RANGE`, naming the option. */
 export function resolveMigrationOptions(options: MigrateFileOptions): MigrationRequest {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
     throw invalidArgType('options', 'of type object', options)
-  const { keyManager, purpose, context, segmentSize, cipher, lockTimeout, from = 'auto', aico, signal, onProgress } = options
+  const { keyManager, purpose, context, segmentSize, cipher, lockTimeout, from = 'auto', aico, age, signal, onProgress } = options
   if (!FORMATS.includes(from)) throw invalidArgValue('options.from', from, `must be one of: ${FORMATS.join(', ')}`)
   checkSignal(signal)
   if (onProgress !== undefined && typeof onProgress !== 'function')
@@ -105,6 +109,7 @@ export function resolveMigrationOptions(options: MigrateFileOptions): MigrationR
     open: resolveOpenOptions({ keyManager, purpose, context, segmentSize, cipher, lockTimeout }),
     from,
     aico: aico === undefined ? undefined : checkAicoAccess(aico, 'options.aico'),
+    age: age === undefined ? undefined : checkAgeAccess(age, 'options.age'),
     removeSource: flag(options, 'removeSource'),
     overwrite: flag(options, 'overwrite'),
     update: flag(options, 'update'),

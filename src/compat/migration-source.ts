@@ -1,10 +1,13 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
-import { MigrationError } from '../errors.js'
+import { InvalidFileFormatError, MigrationError } from '../errors.js'
 import { MAX_KEYRING_SIZE } from '../keys/keyring.js'
+import { removeArmor } from './age-armor.js'
+import { openAge } from './age-cipher.js'
 import { lookAtAico, openAicoUnverified } from './aico-cipher.js'
 import { AICO_OVERHEAD } from './aico-format.js'
+import type { AicoAccess } from './aico-keys.js'
 import { detectFormatOf, type FileFormat } from './detect-format.js'
 import type { MigrationRequest } from './migration-options.js'
 import { showPath, type Path } from './paths.js'
@@ -19,7 +22,7 @@ export class SourceFile implements AsyncDisposable {
   /** As it was when it was opened. */
   readonly stats: BigIntStats
   /** What it is read as. */
-  readonly format: Exclude<FileFormat, 'sealfile'>
+  readonly format: Exclude<FileFormat, 'sealfile' | 'empty'>
   readonly #file: FileHandle
   readonly #request: MigrationRequest
   /** Over the file as it was read. */
@@ -61,7 +64,8 @@ export class SourceFile implements AsyncDisposable {
 
   /** Bytes of content; undefined where they cannot be told without reading all of it. */
   get length(): number | undefined {
-    return this.format === 'aico' ? Math.max(0, this.size - AICO_OVERHEAD) : this.size
+    if (this.format === 'plain') return this.size
+    return this.format === 'aico' ? Math.max(0, this.size - AICO_OVERHEAD) : undefined
   }
 
   /**
@@ -116,13 +120,20 @@ export class SourceFile implements AsyncDisposable {
   }
 
   async *#decoded(digest: Hash, onRead: OnRead): AsyncGenerator<Uint8Array, void, undefined> {
-    if (this.format !== 'aico') {
-      yield* this.#raw(digest, onRead)
-      return
+    const { aico: access, age } = this.#request
+    if (this.format === 'plain') yield* this.#raw(digest, onRead)
+    else if (this.format === 'aico') yield* this.#openAico(access!, digest, onRead)
+    else {
+      const name = showPath(this.path)
+      const raw = this.#raw(digest, onRead)
+      yield* openAge(this.format === 'age' ? raw : removeArmor(raw, name), age!, name)
     }
+  }
+
+  async *#openAico(access: AicoAccess, digest: Hash, onRead: OnRead): AsyncGenerator<Uint8Array, void, undefined> {
     const aico = await lookAtAico(this.#file, showPath(this.path))
     digest.update(aico.header.bytes)
-    yield* openAicoUnverified(aico, this.#request.aico!, (ciphertext) => {
+    yield* openAicoUnverified(aico, access, (ciphertext) => {
       digest.update(ciphertext)
       onRead(ciphertext.length)
     })
@@ -141,16 +152,24 @@ function isKeyring(text: string): boolean {
   }
 }
 
-/** @returns what a file is to be read as. */
-function chooseFormat(found: Exclude<FileFormat, 'sealfile'>, path: Path, { from, aico }: MigrationRequest): SourceFile['format'] {
-  const format = from === 'auto' || from === found ? found : from
-  if (format === 'aico' && aico === undefined) {
-    throw failure(
-      "the source begins as an AICO file, and there are no keys for it in 'aico'; 'from: plain' takes it as it is",
-      path,
-    )
+/** @returns what a file is to be read as. @throws MigrationError where there are no keys for that. */
+function chooseFormat(
+  found: Exclude<FileFormat, 'sealfile'>,
+  path: Path,
+  { from, aico, age }: MigrationRequest,
+): SourceFile['format'] {
+  if (from === 'plain' || (from === 'auto' && (found === 'plain' || found === 'empty'))) return 'plain'
+  const isAge = found === 'age' || found === 'age-armored'
+  if (from === 'age' && !isAge) {
+    throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT', 'the file is not an age file', { path: showPath(path) })
   }
-  return format === 'empty' ? 'plain' : format
+  const format = from === 'aico' || !isAge ? 'aico' : found
+  const missing =
+    format === 'aico'
+      ? aico === undefined && "an AICO file, and there are no keys for it in 'aico'"
+      : age === undefined && "an age file, and nothing opens it in 'age'"
+  if (missing !== false) throw failure(`the source is to be read as ${missing}; 'from: plain' takes it as it is`, path)
+  return format
 }
 
 function isUnchanged(before: BigIntStats, now: BigIntStats): boolean {

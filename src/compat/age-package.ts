@@ -1,0 +1,42 @@
+import { PackageMissingError } from '../errors.js'
+
+/** The part of the package `age-encryption` that is used. It is written out, so that our types do not need the package. */
+
+/** A stanza of an age header. */
+export interface AgeStanza {
+  readonly args: string[]
+  readonly body: Uint8Array
+}
+
+/** What wraps an age file's key: an object of `age-encryption`, or one like it. */
+export interface AgeRecipient {
+  wrapFileKey(fileKey: Uint8Array): AgeStanza[] | Promise<AgeStanza[]>
+}
+
+/** What unwraps an age file's key: an object of `age-encryption`, or one like it. */
+export interface AgeIdentity {
+  unwrapFileKey(stanzas: AgeStanza[]): Uint8Array | null | Promise<Uint8Array | null>
+}
+
+/** What the package exports. */
+export interface AgePackage {
+  readonly Encrypter: new () => {
+    addRecipient(recipient: string | AgeRecipient): void
+    encrypt(file: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>>
+  }
+  readonly Decrypter: new () => {
+    addIdentity(identity: string | AgeIdentity): void
+    decrypt(file: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>>
+  }
+  readonly Stanza: new (args: string[], body: Uint8Array) => AgeStanza
+}
+
+/** Imports the package when it is first needed. @throws PackageMissingError `ERR_SEALFILE_PACKAGE_MISSING`. */
+export async function loadAge(): Promise<AgePackage> {
+  try {
+    return await import('age-encryption')
+  } catch (error) {
+    if (!/MODULE_NOT_FOUND$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error
+    throw new PackageMissingError("age files need the npm package 'age-encryption': install it beside sealfile", { cause: error })
+  }
+}
