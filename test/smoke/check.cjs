@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict')
 const crypto = require('node:crypto')
 const { createReadStream, createWriteStream } = require('node:fs')
-const { mkdtemp, open, readFile, rm, stat } = require('node:fs/promises')
+const { mkdtemp, open, readFile, rm, stat, writeFile } = require('node:fs/promises')
 const { tmpdir } = require('node:os')
 const { join } = require('node:path')
 const { pipeline } = require('node:stream/promises')
@@ -24,9 +24,10 @@ function errorOf(promise) {
  * @param {any} sealfile - As the caller imported or required it, which TypeScript takes for two different packages.
  * @param {any} sealfileFs - `sealfile/fs`, in the same way.
  * @param {string} caller - How it did that, for the line.
- * @param {{ providers: any, passphrasePolicy: any }} others - The entry points that need packages which are not installed here.
+ * @param {{ compat: any, providers: any, passphrasePolicy: any }} others - The entry points that need packages which are not installed
+ *   here, for some of what they do.
  */
-async function check(sealfile, sealfileFs, caller, { providers, passphrasePolicy }) {
+async function check(sealfile, sealfileFs, caller, { compat, providers, passphrasePolicy }) {
   const { EncryptedFile, KeyManager, CorruptedFileError, InvalidKeyError, SealfileError } = sealfile
   let workers = 0
   process.on('worker', () => workers++)
@@ -87,6 +88,19 @@ async function check(sealfile, sealfileFs, caller, { providers, passphrasePolicy
     const streamed = join(folder, 'streamed')
     await pipeline(createReadStream(keyring), sealfile.createEncryptStream(reading), createWriteStream(streamed))
     assert((await EncryptedFile.readFile(streamed, reading)).equals(await readFile(keyring)), 'a stream is read')
+
+    const { AicoKeys, detectFormat, migrateFile, readAicoFile, writeAicoFile } = compat
+    const old = join(folder, 'old.aico')
+    const aico = { keys: AicoKeys.fromMasterKey(new Uint8Array(32).fill(1)), purpose: 'old' }
+    await writeAicoFile(old, 'a secret from before', aico)
+    assert.equal(await readAicoFile(old, { ...aico, encoding: 'utf8' }), 'a secret from before')
+    assert.equal((await migrateFile(old, old, { ...reading, aico })).outcome, 'migrated')
+    assert.equal(await detectFormat(old), 'sealfile')
+    assert.equal(await EncryptedFile.readFile(old, { ...reading, encoding: 'utf8' }), 'a secret from before')
+    const age = join(folder, 'old.age')
+    await writeFile(age, 'age-encryption.org/v1\n')
+    const missing = await errorOf(migrateFile(age, age, { ...reading, age: { passphrase } }))
+    assert(missing instanceof SealfileError && missing.code === 'ERR_SEALFILE_PACKAGE_MISSING')
     keyManager.close()
 
     const context = { keyringId: 'AAECAwQFBgcICQoLDA0ODw', slotId: 'EBESExQVFhcYGRobHB0eHw' }
@@ -102,7 +116,7 @@ async function check(sealfile, sealfileFs, caller, { providers, passphrasePolicy
     assert(unreachable instanceof sealfile.ProviderError, 'a server that is not there')
 
     const native = 'argon2' in crypto
-    if (!native) assert.equal(workers, 3, 'Argon2id ran in the worker of the package')
+    if (!native) assert.equal(workers, 4, 'Argon2id ran in the worker of the package')
     console.log(`${caller} on Node ${process.versions.node}, Argon2id in ${workers > 0 ? 'a worker' : 'crypto.argon2'}: good`)
   } finally {
     await rm(folder, { recursive: true })

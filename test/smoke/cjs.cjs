@@ -2,8 +2,9 @@
 
 const sealfile = require('sealfile')
 const sealfileFs = require('sealfile/fs')
+const compat = require('sealfile/compat')
 const passphrasePolicy = require('sealfile/passphrase-policy')
 const providers = require('sealfile/providers')
 const check = require('./check.cjs')
 
-check(sealfile, sealfileFs, 'CommonJS', { providers, passphrasePolicy })
+check(sealfile, sealfileFs, 'CommonJS', { compat, providers, passphrasePolicy })

@@ -8,10 +8,11 @@ import {
   type VerifyReport,
 } from 'sealfile'
 import { createEncryptedFs, type EncryptedFs, type EncryptedFsOptions } from 'sealfile/fs'
+import { migrateFile, type MigrateFileOptions, type MigratedFile } from 'sealfile/compat'
 import { createPassphrasePolicy, type PassphraseCheck } from 'sealfile/passphrase-policy'
 import { createKeychainProvider, createVaultTransitProvider, type KeyProvider } from 'sealfile/providers'
 import { deepEqual, equal } from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -44,6 +45,12 @@ async function roundTrip(folder: string): Promise<void> {
   const content: string = await efs.promises.readFile(path, 'utf8')
   equal(content, 'secret\n')
   efs.createReadStream(path).destroy()
+
+  const plain = join(folder, 'plain.txt')
+  await writeFile(plain, 'text')
+  const migrating: MigrateFileOptions = { keyManager, purpose: 'config', onProgress: ({ phase, done }) => `${phase} ${done}` }
+  const { outcome, format }: MigratedFile = await migrateFile(plain, plain, migrating)
+  deepEqual([outcome, format], ['migrated', 'plain'])
 
   const handle = await EncryptedFile.open(path, 'r+', options)
   const { ok }: VerifyReport = await handle.verify()
