@@ -11,7 +11,7 @@ import {
   parseAicoHeader,
   type AicoHeader,
 } from './aico-format.js'
-import type { AicoAccess } from './aico-keys.js'
+import { fileKeyOf, isProven, noteProven, type AicoAccess } from './aico-keys.js'
 import { showPath, type Path } from './paths.js'
 import { readFully, readPieces } from './raw-file.js'
 
@@ -30,8 +30,8 @@ export class AicoSealer {
   }
 
   /** @param header - Never one that was used before: its nonce would be, too. */
-  static async create({ keys, purpose }: AicoAccess, header = createAicoHeader()): Promise<AicoSealer> {
-    return new AicoSealer(await keys.fileKey(purpose), header)
+  static async create(access: AicoAccess, header = createAicoHeader()): Promise<AicoSealer> {
+    return new AicoSealer(await fileKeyOf(access), header)
   }
 
   /**
@@ -113,8 +113,7 @@ export async function* openAicoUnverified(
   onCiphertext?: (piece: Uint8Array) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { file, name, header, tag, length } = aico
-  const { keys, purpose } = access
-  const cipher = createDecipheriv(AICO_CIPHER, await keys.fileKey(purpose), header.nonce, OPTIONS)
+  const cipher = createDecipheriv(AICO_CIPHER, await fileKeyOf(access), header.nonce, OPTIONS)
   cipher.setAAD(header.bytes)
   cipher.setAuthTag(tag)
   let done = 0
@@ -129,7 +128,7 @@ export async function* openAicoUnverified(
   } catch {
     throw mismatch(access, name)
   }
-  keys.noteProven(purpose)
+  noteProven(access)
 }
 
 function shortened(path: string): CorruptedFileError {
@@ -137,8 +136,8 @@ function shortened(path: string): CorruptedFileError {
 }
 
 /** AES-GCM does not tell one from the other; the message says what else is known. */
-function mismatch({ keys, purpose }: AicoAccess, path: string): InvalidKeyError {
-  const hint = keys.isProven(purpose) ? '; with the same key another file was opened, so it is probably damaged' : ''
+function mismatch(access: AicoAccess, path: string): InvalidKeyError {
+  const hint = isProven(access) ? '; with the same key another file was opened, so it is probably damaged' : ''
   const message = `the AICO file was written with another key or for another purpose, or it is damaged: it cannot be told which${hint}`
   return new InvalidKeyError('ERR_SEALFILE_WRONG_KEY', message, { path })
 }

@@ -27,6 +27,15 @@ interface FileKey {
   isProven: boolean
 }
 
+/** What the readers and writers of files do with keys, and nobody else can. */
+interface KeyAccess {
+  fileKey(keys: AicoKeys, purpose: string): Promise<Uint8Array>
+  noteProven(keys: AicoKeys, purpose: string): void
+  isProven(keys: AicoKeys, purpose: string): boolean
+}
+
+let access: KeyAccess
+
 /**
  * The keys of AICO files: a master key, and a file key for each purpose, which costs one Argon2id run over 128 MiB when it is first
  * needed and is kept until the object is disposed of.
@@ -40,6 +49,19 @@ export class AicoKeys implements Disposable {
   readonly #master: SecretBytes
   readonly #fileKeys = new Map<string, FileKey>()
   #isClosed = false
+
+  static {
+    access = {
+      async fileKey(keys, purpose) {
+        keys.#checkOpen()
+        const secret = await keys.#fileKeyOf(purpose).bytes
+        keys.#checkOpen()
+        return secret.expose()
+      },
+      noteProven: (keys, purpose) => (keys.#fileKeyOf(purpose).isProven = true),
+      isProven: (keys, purpose) => keys.#fileKeys.get(purpose)?.isProven === true,
+    }
+  }
 
   private constructor(master: Uint8Array) {
     this.#master = new SecretBytes(master)
@@ -77,29 +99,6 @@ export class AicoKeys implements Disposable {
     if (!((key as unknown) instanceof Uint8Array)) throw invalidArgType('key', 'an instance of Uint8Array', WITHHELD)
     if (key.length !== KEY_LENGTH) throw outOfRange('key.length', String(KEY_LENGTH), key.length)
     return new AicoKeys(new Uint8Array(key))
-  }
-
-  /**
-   * Gives the file key of a purpose, for one who encrypts or decrypts with it.
-   *
-   * @returns 32 bytes, lent: they are zero once the keys are disposed of.
-   * @throws ClosedError `ERR_SEALFILE_CLOSED` if the keys are gone.
-   */
-  async fileKey(purpose: string): Promise<Uint8Array> {
-    this.#checkOpen()
-    const secret = await this.#fileKeyOf(purpose).bytes
-    this.#checkOpen()
-    return secret.expose()
-  }
-
-  /** Notes that the file key of a purpose has opened a file: so it is the right one, for that file at least. */
-  noteProven(purpose: string): void {
-    this.#fileKeyOf(purpose).isProven = true
-  }
-
-  /** Whether the file key of a purpose has opened a file. */
-  isProven(purpose: string): boolean {
-    return this.#fileKeys.get(purpose)?.isProven === true
   }
 
   /** Overwrites every key. Safe to call again. */
@@ -143,6 +142,26 @@ export class AicoKeys implements Disposable {
   #checkOpen(): void {
     if (this.#isClosed) throw new ClosedError('ERR_SEALFILE_CLOSED', 'the AICO keys were disposed of')
   }
+}
+
+/**
+ * Gives the file key that a file was written with.
+ *
+ * @returns 32 bytes, lent: they are zero once the keys are disposed of.
+ * @throws ClosedError `ERR_SEALFILE_CLOSED` if the keys are gone.
+ */
+export function fileKeyOf({ keys, purpose }: AicoAccess): Promise<Uint8Array> {
+  return access.fileKey(keys, purpose)
+}
+
+/** Notes that the file key has opened a file: so it is the right one, for that file at least. */
+export function noteProven({ keys, purpose }: AicoAccess): void {
+  access.noteProven(keys, purpose)
+}
+
+/** Whether the file key has opened a file. */
+export function isProven({ keys, purpose }: AicoAccess): boolean {
+  return access.isProven(keys, purpose)
 }
 
 /** Unicode's forms are left alone, as they were when the files were written. */

@@ -98,9 +98,12 @@ export class TargetPlace implements AsyncDisposable {
       if (keepsOwner) await runner.run(() => session.chown(Number(stats.uid), Number(stats.gid))).catch(ignoreNotPermitted)
       await runner.run(() => session.chmod(Number(stats.mode & 0o777n)))
       await runner.run(() => session.utimes(secondsOf(stats.atimeNs), secondsOf(stats.mtimeNs)))
-    } finally {
-      await runner.run(() => session.close())
+    } catch (error) {
+      // What went wrong first is what the caller must know.
+      await runner.run(() => session.close()).catch(() => undefined)
+      throw error
     }
+    await runner.run(() => session.close())
     await syncFile(this.#temporary)
     return { length, sha256: digest.digest('hex') }
   }

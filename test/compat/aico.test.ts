@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { AicoKeys, inspectAico, isAicoFile, readAicoFile, writeAicoFile } from '../../src/compat.js'
 import { sealAico } from '../../src/compat/aico-cipher.js'
 import { AICO_LONGEST, checkAicoLength, createAicoHeader } from '../../src/compat/aico-format.js'
+import { fileKeyOf } from '../../src/compat/aico-keys.js'
 import { patternBytes, sealfileError } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { ACCESS, AICO } from './support.js'
@@ -37,7 +38,7 @@ describe.each(AICO.files)('the frozen file for $purpose', (vector) => {
   })
 
   test('has the file key', async () => {
-    expect(Buffer.from(await access.keys.fileKey(vector.purpose)).toString('hex')).toBe(vector.fileKey)
+    expect(Buffer.from(await fileKeyOf(access)).toString('hex')).toBe(vector.fileKey)
   })
 })
 
@@ -218,21 +219,21 @@ describe('keys', () => {
 
   test('are gone when they were disposed of', async () => {
     const keys = AicoKeys.fromMasterKey(new Uint8Array(32).fill(7))
-    const key = await keys.fileKey('logs')
+    const key = await fileKeyOf({ keys: keys, purpose: 'logs' })
     expect(key.some((byte) => byte !== 0)).toBe(true)
-    const running = keys.fileKey('data')
+    const running = fileKeyOf({ keys: keys, purpose: 'data' })
     keys.dispose()
     keys.dispose()
     await expect(running).rejects.toEqual(sealfileError('ERR_SEALFILE_CLOSED'))
     expect(key.every((byte) => byte === 0)).toBe(true)
-    await expect(keys.fileKey('logs')).rejects.toEqual(sealfileError('ERR_SEALFILE_CLOSED'))
+    await expect(fileKeyOf({ keys: keys, purpose: 'logs' })).rejects.toEqual(sealfileError('ERR_SEALFILE_CLOSED'))
   })
 
   test('cost one run for each purpose', async () => {
     const keys = AicoKeys.fromMasterKey(new Uint8Array(32).fill(7))
-    const [one, two] = await Promise.all([keys.fileKey('a'), keys.fileKey('a')])
+    const [one, two] = await Promise.all([fileKeyOf({ keys: keys, purpose: 'a' }), fileKeyOf({ keys: keys, purpose: 'a' })])
     expect(one).toBe(two)
-    expect(await keys.fileKey('ä')).not.toEqual(one)
+    expect(await fileKeyOf({ keys: keys, purpose: 'ä' })).not.toEqual(one)
   })
 
   test.each([
@@ -261,7 +262,7 @@ describe('keys', () => {
     const options = { salt: hex(vector.salt) }
     const keys = await AicoKeys.fromPassphrase(vector.passphrase, options)
     const expected = AicoKeys.fromMasterKey(hex(vector.masterKey))
-    expect(await keys.fileKey('config')).toEqual(await expected.fileKey('config'))
+    expect(await fileKeyOf({ keys: keys, purpose: 'config' })).toEqual(await fileKeyOf({ keys: expected, purpose: 'config' }))
   })
 
   test('are asked for', async () => {
