@@ -26,8 +26,8 @@ export interface NextSlot {
  */
 export type WrapAnew = (header: KeyHeader, next: NextSlot) => WrappedFileKey | undefined
 
-/** What changing over waits for. */
-export type ChangeOptions = Pick<ResolvedOptions, 'lockTimeout' | 'durability'>
+/** What is waited for once the old wrapping was wiped. */
+export type Durability = ResolvedOptions['durability']
 
 const ACCESS = parseFlags('r+')
 const ACCESS_NO_LINK = parseFlags(constants.O_RDWR | NO_FOLLOW)
@@ -42,11 +42,11 @@ const IS_LINK: readonly unknown[] = ['ELOOP', 'EMLINK', 'EFTYPE']
  * @returns whether there was anything to do.
  * @throws LockedError, InvalidFileFormatError, CorruptedFileError, system errors, and what `wrapAnew` throws.
  */
-export function* changeKeySlot(path: PathLike, options: ChangeOptions, wrapAnew: WrapAnew): Steps<boolean> {
+export function* changeKeySlot(path: PathLike, durability: Durability, wrapAnew: WrapAnew): Steps<boolean> {
   const name = nameOf(path)
-  const { fd, lock } = yield* openForChange(path, name, options)
+  const { fd, lock } = yield* openForChange(path, name)
   try {
-    return yield* changeOver(fd, name, options, wrapAnew)
+    return yield* changeOver(fd, name, durability, wrapAnew)
   } catch (error) {
     throw nameFile(error, name)
   } finally {
@@ -55,8 +55,8 @@ export function* changeKeySlot(path: PathLike, options: ChangeOptions, wrapAnew:
 }
 
 /** Most paths are no links, and to ask costs a call. */
-function* openForChange(path: PathLike, name: string, { lockTimeout }: ChangeOptions): Steps<LockedFile> {
-  const options = { lockTimeout, mode: 0o666 }
+function* openForChange(path: PathLike, name: string): Steps<LockedFile> {
+  const options = { lockTimeout: 0, mode: 0o666 }
   try {
     return yield* openLocked(path, name, ACCESS_NO_LINK, options, nothing, noSteps)
   } catch (error) {
@@ -65,7 +65,7 @@ function* openForChange(path: PathLike, name: string, { lockTimeout }: ChangeOpt
   }
 }
 
-function* changeOver(fd: number, name: string, { durability }: ChangeOptions, wrapAnew: WrapAnew): Steps<boolean> {
+function* changeOver(fd: number, name: string, durability: Durability, wrapAnew: WrapAnew): Steps<boolean> {
   const header = yield* readKeyHeader(fd, name, true)
   const { slot: liveSlot, content } = header.live
   const next: NextSlot = { slot: 1 - liveSlot, sequence: content.sequence + 1 }

@@ -28,8 +28,6 @@ export interface NewCredentials {
 
 /** How a file is written anew. */
 export interface ReencryptSettings {
-  /** Milliseconds to wait for a writer. */
-  readonly lockTimeout: number
   /** Undefined: as it is. */
   readonly cipher: CipherName | undefined
   readonly segmentSize: number | undefined
@@ -64,7 +62,7 @@ export function* reencryptFile(
 ): Steps<Uint8Array | undefined> {
   const name = nameOf(path)
   const target = yield* io.realpath(path)
-  const lock = yield* acquireLock(lockPath(target), name, settings.lockTimeout)
+  const lock = yield* acquireLock(lockPath(target), name, 0)
   try {
     const { header, stats } = yield* inspectKeyHeader(path)
     const credentials = choose(header)

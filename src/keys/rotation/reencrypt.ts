@@ -8,10 +8,10 @@ import { checkInteger, resolveOpenOptions, type OpenOptions } from '../../file/o
 import { reencryptFile, type NewCredentials, type ReencryptSettings } from '../../file/reencrypt-file.js'
 import { resolvePurposes, type PurposeOption } from './purposes.js'
 import { checkRotatingKeys, checkSlot, isOf, unwrapUnderAny, type RotatingKeys } from './rotating-keys.js'
+import { Turns, whenUnlocked } from './turns.js'
 import {
   lookAt,
   resolveTreeOptions,
-  Turns,
   workThrough,
   type Roots,
   type Tally,
@@ -77,6 +77,7 @@ interface Task {
   readonly into: RotatingKeys | undefined
   readonly before: number | undefined
   readonly contextOf: (path: string) => Uint8Array
+  readonly lockTimeout: number
   readonly settings: Omit<ReencryptSettings, 'control'>
 }
 
@@ -114,7 +115,9 @@ export async function reencrypt(keys: RotatingKeys, roots: Roots, options: Reenc
       const settings = { ...task.settings, control: { signal, onProgress: count() } }
       const choose = (header: KeyHeader): NewCredentials | undefined =>
         stateOf(task, header, made) === 'due' ? credentialsFor(task, header, purposes, context) : undefined
-      const salt = await new AsyncRunner(nodeDisk).run(() => reencryptFile(path, settings, choose))
+      const reencrypting = (): Promise<Uint8Array | undefined> =>
+        new AsyncRunner(nodeDisk).run(() => reencryptFile(path, settings, choose))
+      const salt = await whenUnlocked(task.lockTimeout, signal, reencrypting)
       if (salt === undefined) return 'current'
       made.add(toHex(salt))
       return 'reencrypted'
@@ -149,7 +152,7 @@ function resolveTask(keys: RotatingKeys, options: ReencryptOptions): Task {
   const fixed = typeof context === 'function' ? NO_BYTES : context
   resolveOpenOptions({ keyManager: keys, purpose: 'any', context: fixed, cipher, segmentSize, lockTimeout, freshness })
   const contextOf = typeof context === 'function' ? context : () => context
-  return { keys, into, before, contextOf, settings: { lockTimeout, cipher, segmentSize, freshness } }
+  return { keys, into, before, contextOf, lockTimeout, settings: { cipher, segmentSize, freshness } }
 }
 
 /** Takes nobody's word for what is done: that a header says so counts if the keyring made it, for this file and as its first. */

@@ -1,16 +1,17 @@
 import { invalidArgType, invalidArgValue } from '../../argument-errors.js'
-import { changeKeySlot, type ChangeOptions } from '../../file/change-key-slot.js'
+import { isZero } from '../../bytes/arrays.js'
+import { KEY_SLOT_COUNT, keySlotBytes } from '../../container/key-slots.js'
+import { changeKeySlot, type Durability } from '../../file/change-key-slot.js'
 import { nodeDisk } from '../../file/io/node-disk.js'
 import { AsyncRunner } from '../../file/io/runners.js'
 import type { PathLike, Steps } from '../../file/io/steps.js'
 import { keyRequestFor, type KeyHeader } from '../../file/key-header.js'
 import { nameOf } from '../../file/open-file.js'
 import { checkInteger } from '../../file/options.js'
-import { KEY_SLOT_COUNT, keySlotBytes } from '../../container/key-slots.js'
-import { isZero } from '../../bytes/arrays.js'
 import { resolvePurposes, type PurposeOption } from './purposes.js'
 import { checkRotatingKeys, checkSlot, isOf, unwrapUnderAny, type RotatingKeys } from './rotating-keys.js'
-import { lookAt, resolveTreeOptions, Turns, workThrough, type Roots, type TreeOptions, type TreeReport } from './work-through.js'
+import { Turns, whenUnlocked } from './turns.js'
+import { lookAt, resolveTreeOptions, workThrough, type Roots, type TreeOptions, type TreeReport } from './work-through.js'
 
 /**
  * What became of a file: `rewrapped`, its key is wrapped under the newest generation now; `current`, it was before; `foreign`, it belongs
@@ -81,8 +82,11 @@ export async function rewrap(keys: RotatingKeys, roots: Roots, options: RewrapOp
     if (state !== 'due') return state
     const purposes = await purposesOf(nameOf(path))
     return turns.take(stats, async () => {
-      if (dryRun) unwrapUnderAny(keys, header, header.live, purposes).dek.fill(0)
-      else if (!(await runner.run(() => rewrapFile(path, keys, purposes, { lockTimeout, durability })))) return 'current'
+      if (!dryRun) {
+        const rewrapping = (): Promise<boolean> => runner.run(() => rewrapFile(path, keys, purposes, durability))
+        return (await whenUnlocked(lockTimeout, control.signal, rewrapping)) ? 'rewrapped' : 'current'
+      }
+      unwrapUnderAny(keys, header, header.live, purposes).dek.fill(0)
       return 'rewrapped'
     })
   })
@@ -102,7 +106,7 @@ function isAlone({ bytes, live }: KeyHeader): boolean {
 }
 
 /**
- * Rewraps one file.
+ * Rewraps one file, or fails at once if it is open for writing.
  *
  * @param purposes - One of them is the file's.
  * @returns whether there was anything to do.
@@ -114,9 +118,9 @@ export function rewrapFile(
   path: PathLike,
   keys: RotatingKeys,
   purposes: readonly string[],
-  options: ChangeOptions,
+  durability: Durability,
 ): Steps<boolean> {
-  return changeKeySlot(path, options, (header, { slot, sequence }) => {
+  return changeKeySlot(path, durability, (header, { slot, sequence }) => {
     const { purpose, dek } = unwrapUnderAny(keys, header, header.live, purposes)
     try {
       if (header.live.content.generation === keys.generation) return undefined

@@ -130,20 +130,3 @@ export async function lookAt(path: PathLike, runner = new AsyncRunner(nodeDisk))
     throw error
   }
 }
-
-/** Lets work on one file take turns, where it has several names or was named twice. */
-export class Turns {
-  readonly #tails = new Map<string, Promise<unknown>>()
-
-  async take<T>({ dev, ino }: { readonly dev: number; readonly ino: number }, work: () => Promise<T>): Promise<T> {
-    const key = `${dev}:${ino}`
-    const mine = (this.#tails.get(key) ?? Promise.resolve()).then(work)
-    const tail = mine.catch(() => undefined)
-    this.#tails.set(key, tail)
-    try {
-      return await mine
-    } finally {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key)
-    }
-  }
-}

@@ -65,14 +65,24 @@ interface Run {
   readonly signal: NodeJS.Signals | null
 }
 
-/** Runs a child. @param milliseconds - From its first line until it is killed; Infinity lets it end. */
-function runChild(args: readonly string[], milliseconds: number): Promise<Run> {
+/** When a child is killed: some time after it has printed so many lines, each of which tells of a file that is done. */
+interface Kill {
+  readonly lines: number
+  readonly milliseconds: number
+}
+
+/** Runs a child, to its end if it is not killed. */
+function runChild(args: readonly string[], kill?: Kill): Promise<Run> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(directory, 'child.js'), ...args])
     let [stdout, stderr] = ['', '']
+    let lines = 0
     child.stdout.on('data', (data: Buffer) => {
-      if (stdout === '' && milliseconds < Infinity) setTimeout(() => child.kill('SIGKILL'), milliseconds)
       stdout += data.toString()
+      const before = lines
+      lines = stdout.split('\n').length - 1
+      const { lines: last, milliseconds } = kill ?? { lines: Infinity, milliseconds: 0 }
+      if (before < last && lines >= last) setTimeout(() => child.kill('SIGKILL'), milliseconds)
     })
     child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
     child.on('error', reject)
@@ -103,14 +113,15 @@ describe('killed again and again', () => {
     const count = 40
     const folder = await makeFolder('rewrap', count, (i) => `content ${i}`)
     const random = new SeededRandom(SEED)
+    const killAtRandom = (): Kill => ({ lines: random.int(1, count), milliseconds: random.int(0, 3) })
     let generation = 1
     let [killed, between, staleLocks] = [0, 0, 0]
     for (let round = 0; round < ROUNDS / 2; round++) {
       generation++
       const keys = keysUpTo(generation)
       const hint = `KILL_SEED=${SEED}, round ${round}`
-      for (const milliseconds of [random.int(0, 12), random.int(0, 12), Infinity]) {
-        const { stderr, signal, lines } = await runChild(['rewrap', folder, `${generation}`], milliseconds)
+      for (const kill of [killAtRandom(), killAtRandom(), undefined]) {
+        const { stderr, signal, lines } = await runChild(['rewrap', folder, `${generation}`], kill)
         expect(stderr, hint).toBe('')
         if (signal === 'SIGKILL') killed++
         let rewrapped = 0
@@ -121,7 +132,7 @@ describe('killed again and again', () => {
           if (lstatSync(`${path}.sealfile-lock`, { throwIfNoEntry: false }) !== undefined) staleLocks++
         }
         if (rewrapped > 0 && rewrapped < count) between++
-        if (milliseconds < Infinity) continue
+        if (kill !== undefined) continue
         expect(rewrapped, hint).toBe(count)
         expect((JSON.parse(lines.at(-1)!) as { isEnd: boolean }).isEnd, hint).toBe(true)
         const onlyNew = new SeveralGenerations([generation])
@@ -141,6 +152,7 @@ describe('killed again and again', () => {
     const contentOf = (i: number): string => `${i} `.repeat(i * 9_000)
     const folder = await makeFolder('reencrypt', count, contentOf)
     const random = new SeededRandom(SEED)
+    const killAtRandom = (): Kill => ({ lines: random.int(1, count), milliseconds: random.int(0, 3) })
     let generation = 1
     let [killed, leftOut, between] = [0, 0, 0]
     for (let round = 0; round < ROUNDS / 4; round++) {
@@ -149,8 +161,8 @@ describe('killed again and again', () => {
       const hint = `KILL_SEED=${SEED}, round ${round}`
       let salts = wholeFilesIn(folder).map((name) => saltOf(join(folder, name)))
       const isDone = new Set<string>()
-      for (const milliseconds of [random.int(0, 60), random.int(0, 60), Infinity]) {
-        const { stderr, signal, lines } = await runChild(['reencrypt', folder, `${generation}`], milliseconds)
+      for (const kill of [killAtRandom(), killAtRandom(), undefined]) {
+        const { stderr, signal, lines } = await runChild(['reencrypt', folder, `${generation}`], kill)
         expect(stderr, hint).toBe('')
         if (signal === 'SIGKILL') killed++
         const names = wholeFilesIn(folder)
@@ -166,7 +178,7 @@ describe('killed again and again', () => {
         for (const salt of after) if (!salts.includes(salt)) isDone.add(salt)
         if (isDone.size > 0 && isDone.size < count) between++
         salts = after
-        if (milliseconds < Infinity) continue
+        if (kill !== undefined) continue
         expect(isDone.size, hint).toBe(count)
         const last = JSON.parse(lines.at(-1)!) as { reencrypted: number; current: number }
         expect(last.reencrypted + last.current, hint).toBe(count)
@@ -175,7 +187,7 @@ describe('killed again and again', () => {
       }
     }
     expect(killed).toBeGreaterThan(ROUNDS / 8)
-    expect(between).toBeGreaterThan(3)
+    expect(between).toBeGreaterThan(2)
     expect(leftOut).toBeGreaterThan(count)
   })
 })
@@ -183,7 +195,7 @@ describe('killed again and again', () => {
 test('a logger in another process that is killed loses no line to a rewrap that went on beside it', async () => {
   const folder = await makeFolder('beside', 1, () => '')
   let isOver = false
-  const logging = runChild(['append', folder, '2', '0'], 1_500).finally(() => (isOver = true))
+  const logging = runChild(['append', folder, '2', '0'], { lines: 1, milliseconds: 1_500 }).finally(() => (isOver = true))
   let rewrapped = 0
   for (let round = 0; !isOver; round++) {
     // Both know both generations, and each takes the file to another.

@@ -32,7 +32,7 @@ const KINDS = [
 const DURABILITIES = ['os', 'fsync'] as const
 
 function rewrapOn(disk: FaultDisk, keys: SeveralGenerations = NEW, durability: 'os' | 'fsync' = 'os'): boolean {
-  return runSync(disk, rewrapFile(PATH, keys, [PURPOSE], { lockTimeout: 0, durability }))
+  return runSync(disk, rewrapFile(PATH, keys, [PURPOSE], durability))
 }
 
 /** What was done to a file while it was rewrapped. */
@@ -146,8 +146,7 @@ describe.each(KINDS)('%s', (_, make) => {
     async function failAt(fault: Fault, isAsync: boolean): Promise<boolean> {
       const disk = new FaultDisk({ [PATH]: new RecordedFile(base, []) })
       disk.inject(fault)
-      const steps = (): ReturnType<typeof rewrapFile> =>
-        rewrapFile(PATH, NEW, [PATH, PURPOSE], { lockTimeout: 0, durability: 'fsync' })
+      const steps = (): ReturnType<typeof rewrapFile> => rewrapFile(PATH, NEW, [PATH, PURPOSE], 'fsync')
       let error: unknown
       try {
         if (isAsync) await new AsyncRunner(disk).run(steps)
@@ -182,11 +181,11 @@ test('somebody who changes the same file over under another name is noticed befo
   const base = await editable()
   const file = new RecordedFile(base, [])
   const disk = new FaultDisk({ [PATH]: file, '/disk/other.enc': file })
-  const steps = rewrapFile(PATH, NEW, [PATH, PURPOSE], { lockTimeout: 0, durability: 'os' })
+  const steps = rewrapFile(PATH, NEW, [PATH, PURPOSE], 'os')
   const fdatasync = disk.sync.fdatasync.bind(disk.sync)
   disk.sync.fdatasync = (fd) => {
     disk.sync.fdatasync = fdatasync
-    runSync(disk, rewrapFile('/disk/other.enc', NEWER, [PURPOSE], { lockTimeout: 0, durability: 'os' }))
+    runSync(disk, rewrapFile('/disk/other.enc', NEWER, [PURPOSE], 'os'))
     fdatasync(fd)
   }
   expect(() => runSync(disk, steps)).toThrow(/meanwhile/)

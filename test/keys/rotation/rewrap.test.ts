@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import {
+  chmodSync,
   copyFileSync,
   linkSync,
   mkdirSync,
@@ -263,6 +264,25 @@ describe('others at work', () => {
     expect(await waiting).toMatchObject({ rewrapped: 1 })
     expect(read(path, ONLY_NEW)).toBe('one two')
     expect(await run(path)).toMatchObject({ current: 1 })
+  })
+
+  test('who waits for a writer can be told to stop', async () => {
+    const path = inFolder('waiting')
+    const writer = await EncryptedFile.open(path, 'w', optionsFor(OLD))
+    await writer.sync()
+    const signal = AbortSignal.timeout(60)
+    await expect(run(path, { lockTimeout: 100_000, signal })).rejects.toMatchObject({ code: 'ABORT_ERR' })
+    await expect(run(path, { lockTimeout: 60 }).then(failureOf)).resolves.toBe('ERR_SEALFILE_LOCKED')
+    await writer.close()
+  })
+
+  test.skipIf(process.getuid?.() === 0)('what may not be written is reported as the system says it', async () => {
+    const path = inFolder('read-only')
+    makeFile(path, 'content')
+    chmodSync(path, 0o444)
+    expect(failureOf(await run(path))).toBe('EACCES')
+    chmodSync(path, 0)
+    expect(failureOf(await run(path))).toBe('EACCES')
   })
 
   test('a file that is current needs no lock', async () => {
