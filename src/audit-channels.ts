@@ -54,8 +54,19 @@ export interface FileMessage {
 export interface FileKeyChangeMessage {
   readonly path: string
   readonly purpose: string
-  readonly from: { readonly keyringId: string; readonly generation: number }
-  readonly to: { readonly keyringId: string; readonly generation: number }
+  readonly from: KeyPlace
+  readonly to: KeyPlace
+}
+
+/** What wraps a file's key. */
+interface KeyPlace {
+  readonly keyringId: string
+  readonly generation: number
+}
+
+/** @returns which key wraps another. */
+export function namePlace(place: { readonly keyringId: Uint8Array; readonly generation: number }): KeyPlace {
+  return { keyringId: Buffer.from(place.keyringId).toString('base64url'), generation: place.generation }
 }
 
 /** The channels and their messages. */

@@ -22,7 +22,7 @@ import {
   type SlotInfo,
 } from './key-manager-options.js'
 import type { KeyProvider } from './key-provider.js'
-import { addGeneration, addSlot, removeSlot, replaceSlot, type Edit } from './keyring-edits.js'
+import { addGeneration, addSlot, removeGeneration, removeSlot, replaceSlot, type Edit } from './keyring-edits.js'
 import { encodeBytes } from './keyring-fields.js'
 import type { KeyringPath } from './keyring-file.js'
 import { createKeyring } from './keyring-keys.js'
@@ -32,6 +32,10 @@ import { parseKeyring, type Keyring, type KnownSlot, type Slot } from './keyring
 import { OpenKeyring, publishUnlock, unlockStore, type KeyHolder } from './open-keyring.js'
 import { RawKey } from './raw-key.js'
 import { formatRecoveryKey } from './recovery-key.js'
+import { reencrypt, type ReencryptOptions, type ReencryptReport } from './rotation/reencrypt.js'
+import { checkUnused, type RetireOptions } from './rotation/retire.js'
+import { rewrap, type RewrapOptions, type RewrapReport } from './rotation/rewrap.js'
+import type { Roots } from './rotation/work-through.js'
 
 const SECRET_LENGTH = 32
 
@@ -260,12 +264,53 @@ export class KeyManager implements KeySource, Disposable {
     return current
   }
 
+  /**
+   * Wraps the keys of files under the newest generation of the master key. Of each file only the header is read and changed; a crash at any
+   * moment leaves a file that opens, and calling this again goes on where it was.
+   *
+   * @param roots - Files and folders; of folders, all files in them, however deep.
+   * @throws TypeError or RangeError for options that cannot be; an AbortError; ClosedError. What goes wrong with a file is in the report,
+   * and stops no other.
+   */
+  async rewrap(roots: Roots, options: RewrapOptions): Promise<RewrapReport> {
+    await this.prepare()
+    return rewrap(this, roots, options)
+  }
+
+  /**
+   * Encrypts files anew, each under a fresh data key. A file is read and checked as a whole into a new one, which takes its place when the
+   * disk has it; a file that is damaged stays as it is.
+   *
+   * @param roots - Files and folders; of folders, all files in them, however deep.
+   * @throws TypeError or RangeError for options that cannot be; an AbortError; ClosedError. What goes wrong with a file is in the report,
+   * and stops no other.
+   */
+  async reencrypt(roots: Roots, options: ReencryptOptions): Promise<ReencryptReport> {
+    await this.prepare()
+    return reencrypt(this, roots, options)
+  }
+
+  /**
+   * Removes a generation of the master key from the keyring. Files that need it can never be read again, but with a copy of the keyring from
+   * before; the backup is one.
+   *
+   * @throws KeyringError `ERR_SEALFILE_GENERATION_IN_USE` if it is the current one, or if a file where it was looked for needs it, or cannot be
+   * checked.
+   * @throws RangeError `ERR_OUT_OF_RANGE` if there is none of that number; TypeError if nothing says where to look, nor `force`.
+   */
+  async retireGeneration(generation: number, options: RetireOptions): Promise<void> {
+    await this.prepare()
+    await checkUnused(this, generation, options)
+    await this.#change(() => removeGeneration(generation), options, { change: 'retire-generation', generation })
+  }
+
   /** Takes over what other processes have changed of the keyring. @throws what opening it throws. */
   async reload(): Promise<void> {
     await this.#keyring.reload()
   }
 
   wrapFileKey(request: FileKeyRequest, dek: Uint8Array): WrappedFileKey {
+    this.#keys.lookForNews()
     return this.#keys.findKey(this.#keys.current)!.wrap(request, dek)
   }
 

@@ -1,3 +1,4 @@
+import { outOfRange } from '../argument-errors.js'
 import { KeyringError, LimitError } from '../errors.js'
 import { encodeBytes } from './keyring-fields.js'
 import { createGeneration } from './keyring-keys.js'
@@ -50,9 +51,14 @@ export function addGeneration(keyringKey: Uint8Array): Edit {
   }
 }
 
-/** @throws KeyringError `ERR_SEALFILE_GENERATION_IN_USE` if it is the current one. */
+/**
+ * @throws RangeError `ERR_OUT_OF_RANGE` if there is none of that number.
+ * @throws KeyringError `ERR_SEALFILE_GENERATION_IN_USE` if it is the current one.
+ */
 export function removeGeneration(generation: number): Edit {
   return (keyring) => {
+    const known = keyring.generations.map((other) => other.generation)
+    if (!known.includes(generation)) throw outOfRange('generation', `one of ${known.join(', ')}`, generation)
     if (generation === keyring.current) {
       throw new KeyringError(
         'ERR_SEALFILE_GENERATION_IN_USE',

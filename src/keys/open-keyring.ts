@@ -23,6 +23,9 @@ export interface KeyHolder {
   /** @throws ClosedError `ERR_SEALFILE_CLOSED`, `ERR_SEALFILE_KEYS_LOCKED` if the keys are not there. */
   checkUsable(): void
 
+  /** Is called before a new file gets its key: another process may have rotated the master key. */
+  lookForNews(): void
+
   /**
    * @returns the master key of a generation; undefined where there is none.
    * @throws ClosedError `ERR_SEALFILE_CLOSED`, `ERR_SEALFILE_KEYS_LOCKED`.
@@ -71,6 +74,9 @@ export async function unlockStore(
   }
 }
 
+/** Milliseconds that the keyring's file is not looked at again for new files' sake. */
+const LOOK_INTERVAL_MS = 1_000
+
 /** A keyring that is open, and may lock itself. */
 export class OpenKeyring implements KeyHolder {
   readonly store: KeyringStore
@@ -82,6 +88,7 @@ export class OpenKeyring implements KeyHolder {
   #timer: IdleTimer | undefined
   #unlocking: Promise<void> | undefined
   #isClosed = false
+  #lookedAt = performance.now()
 
   /** @param keyringKey - 32 bytes, copied. @throws KeyringError `ERR_SEALFILE_KEYRING` if the keyring was altered. */
   constructor(store: KeyringStore, keyring: Keyring, keyringKey: Uint8Array, opening: OpeningOptions, idle: IdleOptions) {
@@ -115,6 +122,13 @@ export class OpenKeyring implements KeyHolder {
 
   checkUsable(): void {
     this.#use()
+  }
+
+  lookForNews(): void {
+    const now = performance.now()
+    if (this.#keys === undefined || now - this.#lookedAt < LOOK_INTERVAL_MS) return
+    this.#lookedAt = now
+    this.#adoptIfNewer()
   }
 
   findKey(generation: number): MasterKey | undefined {

@@ -23,6 +23,10 @@ export class RawKey implements KeyHolder {
     if (this.#isClosed) throw closed()
   }
 
+  lookForNews(): void {
+    // Nobody rotates a raw key.
+  }
+
   findKey(generation: number): MasterKey | undefined {
     this.checkUsable()
     return generation === GENERATION ? this.#masterKey : undefined

@@ -1,4 +1,4 @@
-import { publish, type FileMessage } from '../../audit-channels.js'
+import { namePlace, publish, type FileMessage } from '../../audit-channels.js'
 import { concatBytes } from '../../bytes/arrays.js'
 import { randomBytes, randomNonce } from '../../bytes/random.js'
 import { SecretBytes } from '../../bytes/secret.js'
@@ -189,6 +189,6 @@ export function nameFile(error: unknown, path: string | undefined): unknown {
   return Object.assign(error, { path })
 }
 
-function describeFile(path: string | undefined, purpose: string, { keyringId, generation }: WrappedFileKey): FileMessage {
-  return { path, purpose, keyringId: Buffer.from(keyringId).toString('base64url'), generation }
+function describeFile(path: string | undefined, purpose: string, key: WrappedFileKey): FileMessage {
+  return { path, purpose, ...namePlace(key) }
 }

@@ -1,4 +1,5 @@
 import { invalidArgType, invalidArgValue } from '../../argument-errors.js'
+import { namePlace, publish, type FileKeyChangeMessage } from '../../audit-channels.js'
 import { equalBytes } from '../../bytes/arrays.js'
 import { nodeDisk } from '../../file/io/node-disk.js'
 import { AsyncRunner } from '../../file/io/runners.js'
@@ -113,13 +114,21 @@ export async function reencrypt(keys: RotatingKeys, roots: Roots, options: Reenc
     const context = task.contextOf(name)
     return turns.take(seen.stats, async () => {
       const settings = { ...task.settings, control: { signal, onProgress: count() } }
-      const choose = (header: KeyHeader): NewCredentials | undefined =>
-        stateOf(task, header, made) === 'due' ? credentialsFor(task, header, purposes, context) : undefined
+      let change: FileKeyChangeMessage | undefined
+      const choose = (header: KeyHeader): NewCredentials | undefined => {
+        if (stateOf(task, header, made) !== 'due') return undefined
+        const credentials = credentialsFor(task, header, purposes, context)
+        const { id: keyringId, generation } = task.into ?? keys
+        const to = namePlace({ keyringId, generation })
+        change = { path: name, purpose: credentials.to.purpose, from: namePlace(header.live.content), to }
+        return credentials
+      }
       const reencrypting = (): Promise<Uint8Array | undefined> =>
         new AsyncRunner(nodeDisk).run(() => reencryptFile(path, settings, choose))
       const salt = await whenUnlocked(task.lockTimeout, signal, reencrypting)
       if (salt === undefined) return 'current'
       made.add(toHex(salt))
+      publish('sealfile:reencrypt', () => change!)
       return 'reencrypted'
     })
   })

@@ -1,3 +1,4 @@
+import { namePlace, publish, type FileKeyChangeMessage } from '../../audit-channels.js'
 import { invalidArgType, invalidArgValue } from '../../argument-errors.js'
 import { isZero } from '../../bytes/arrays.js'
 import { KEY_SLOT_COUNT, keySlotBytes } from '../../container/key-slots.js'
@@ -114,19 +115,25 @@ function isAlone({ bytes, live }: KeyHeader): boolean {
  * `ERR_SEALFILE_NO_GENERATION`; InvalidFileFormatError `ERR_SEALFILE_FORMAT_HEADER` for a header that was altered; what
  * {@link changeKeySlot} throws. Where a key is to blame, nothing was written.
  */
-export function rewrapFile(
+export function* rewrapFile(
   path: PathLike,
   keys: RotatingKeys,
   purposes: readonly string[],
   durability: Durability,
 ): Steps<boolean> {
-  return changeKeySlot(path, durability, (header, { slot, sequence }) => {
+  let change: FileKeyChangeMessage | undefined
+  const isDone = yield* changeKeySlot(path, durability, (header, { slot, sequence }) => {
+    const { content } = header.live
     const { purpose, dek } = unwrapUnderAny(keys, header, header.live, purposes)
     try {
-      if (header.live.content.generation === keys.generation) return undefined
-      return keys.wrapFileKey(keyRequestFor(header, slot, sequence, purpose), dek)
+      if (content.generation === keys.generation) return undefined
+      const wrapped = keys.wrapFileKey(keyRequestFor(header, slot, sequence, purpose), dek)
+      change = { path: nameOf(path), purpose, from: namePlace(content), to: namePlace(wrapped) }
+      return wrapped
     } finally {
       dek.fill(0)
     }
   })
+  if (change !== undefined) publish('sealfile:rewrap', () => change!)
+  return isDone
 }
