@@ -219,7 +219,7 @@ const keyManager = await KeyManager.open(path, { key: new Uint8Array(32).fill(0x
 for (let i = 0; i < Number(count); i++) {
   const n = Number(from) + i
   if (n % 3 === 0) await keyManager.rotateMasterKey()
-  else await keyManager.addKey(new Uint8Array(32).fill(n + 1), { label: 'key ' + n })
+  else await keyManager.addKey(new Uint8Array(32).fill((n % 255) + 1), { label: 'key ' + n })
   process.stdout.write(n + '\\n')
 }
 `
