@@ -16,13 +16,20 @@ const PATIENCE_MS = 10_000
 const clock = new Int32Array(new SharedArrayBuffer(4))
 let deadline: number | undefined
 
-/** Watches a call until it has ended. @param isDone - Tells from the file whether it has done its work. */
-export async function watchChange<T>(change: Promise<T>, isDone: () => boolean): Promise<T> {
+/**
+ * Watches a call until it calls back.
+ *
+ * @param isDone - Tells from the file whether it has done its work.
+ * @returns the callback to give it.
+ */
+export function watchChange<A extends unknown[]>(
+  isDone: () => boolean,
+  callback: (...results: A) => void,
+): (...results: A) => void {
   underWay.add(isDone)
-  try {
-    return await change
-  } finally {
+  return (...results) => {
     underWay.delete(isDone)
+    callback(...results)
   }
 }
 
@@ -34,12 +41,21 @@ export function waitForChanges(): void {
   }
 }
 
-/** @returns whether `buffers` lie at `position`, to which they are written from the first byte to the last, and nobody else writes them. */
-export function areWritten(fd: number, buffers: readonly Uint8Array[], position: number): boolean {
+/** Bytes by which a write is known: a commit record as a whole, or a segment's tag and what is before it. */
+const TAIL_LENGTH = 256
+
+/**
+ * Tells of a write, which goes from the first byte to the last, whether its end is in the file. Keeps no hold on `buffers`: who has written
+ * them gives their memory back.
+ */
+export function endIsWritten(fd: number, buffers: readonly Uint8Array[], position: number): () => boolean {
   const last = buffers.at(-1)!
-  const end = buffers.reduce((sum, { length }) => sum + length, position)
-  const found = Buffer.allocUnsafe(last.length)
-  return orClosed(() => fs.readSync(fd, found, 0, found.length, end - found.length) === found.length && found.equals(last))
+  const tail = Buffer.from(last.subarray(-TAIL_LENGTH))
+  const start = buffers.reduce((sum, { length }) => sum + length, position) - tail.length
+  return () => {
+    const found = Buffer.allocUnsafe(tail.length)
+    return orClosed(() => fs.readSync(fd, found, 0, found.length, start) === found.length && found.equals(tail))
+  }
 }
 
 export function isCutTo(fd: number, size: number): boolean {

@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { areWritten, isCutTo, watchChange } from './changes.js'
+import { endIsWritten, isCutTo, watchChange } from './changes.js'
 import type { Disk } from './steps.js'
 
 type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void
@@ -44,18 +44,18 @@ export const nodeDisk: Disk = {
     open: (path, flags, mode) => promise((done) => fs.open(path, flags, mode, done)),
     close: (fd) => completion((done) => fs.close(fd, done)),
     read: (fd, buffer, offset, length, position) => promise((done) => fs.read(fd, buffer, offset, length, position, done)),
-    writev: (fd, buffers, position) => {
-      const writing: Promise<number> = promise((done) => fs.writev(fd, buffers, position, done))
-      return watchChange(writing, () => areWritten(fd, buffers, position))
-    },
+    writev: (fd, buffers, position) =>
+      promise((done: Done<number>) => fs.writev(fd, buffers, position, watchChange(endIsWritten(fd, buffers, position), done))),
     fdatasync: (fd) => completion((done) => fs.fdatasync(fd, done)),
     fsync: (fd) => completion((done) => fs.fsync(fd, done)),
-    ftruncate: (fd, size) => {
-      return watchChange(
-        completion((done) => fs.ftruncate(fd, size, done)),
-        () => isCutTo(fd, size),
-      )
-    },
+    ftruncate: (fd, size) =>
+      completion((done) =>
+        fs.ftruncate(
+          fd,
+          size,
+          watchChange(() => isCutTo(fd, size), done),
+        ),
+      ),
     fstat: (fd) => promise((done) => fs.fstat(fd, done)),
     fstatBig: (fd) => promise((done) => fs.fstat(fd, { bigint: true }, done)),
     fchmod: (fd, mode) => completion((done) => fs.fchmod(fd, mode, done)),
