@@ -1,4 +1,5 @@
-import { constants } from 'node:fs'
+import { isUtf8 } from 'node:buffer'
+import { constants, type Stats } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { invalidArgType } from '../argument-errors.js'
@@ -13,6 +14,8 @@ export type KeyringPath = string | Buffer | URL
 
 const OWNER_ONLY = 0o600
 const READ_SIZE = 65_536
+/** A pipe in the place of a keyring must not hold us up. Windows has no such flag. */
+const READ_FLAGS = constants.O_RDONLY | ((constants.O_NONBLOCK as number | undefined) ?? 0)
 const BACKUP_SUFFIX = '.backup'
 
 /** @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no path. */
@@ -32,13 +35,28 @@ export function backupPath(path: KeyringPath): Place {
 }
 
 /**
+ * Follows links: to a keyring, they stay what they are, and whoever comes by one takes the keyring's own lock. Bytes that are no text have
+ * none to be resolved to.
+ *
+ * @throws ENOENT if there is no file.
+ */
+export function* findKeyring(path: KeyringPath): Steps<Place> {
+  return Buffer.isBuffer(path) && !isUtf8(path) ? path : yield* io.realpath(describePath(path))
+}
+
+/**
  * Reads a file that should be small.
  *
  * @returns all of it, or `limit + 1` bytes of one that has more.
  */
 export function* readKeyringFile(path: KeyringPath, limit: number): Steps<Uint8Array> {
-  const fd = yield* io.open(path, constants.O_RDONLY, 0)
+  return (yield* readWithStats(path, limit)).content
+}
+
+function* readWithStats(path: KeyringPath, limit: number): Steps<{ readonly content: Uint8Array; readonly stats: Stats }> {
+  const fd = yield* io.open(path, READ_FLAGS, 0)
   try {
+    const stats = yield* io.fstat(fd)
     const pieces: Uint8Array[] = []
     for (let size = 0; size <= limit;) {
       // The size that stat tells is not asked: what counts is what can be read.
@@ -48,7 +66,7 @@ export function* readKeyringFile(path: KeyringPath, limit: number): Steps<Uint8A
       size += read
       if (read < piece.length) break
     }
-    return Buffer.concat(pieces)
+    return { content: Buffer.concat(pieces), stats }
   } finally {
     yield* io.close(fd)
   }
@@ -64,10 +82,14 @@ export function* claimKeyringFile(path: KeyringPath): Steps<void> {
   yield* io.close(yield* io.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, OWNER_ONLY))
 }
 
-/** Puts new content in a file's place: at every moment, also after a power cut, the old or the new one is there, whole. */
-export function* replaceKeyringFile(path: KeyringPath, content: Uint8Array): Steps<void> {
+/**
+ * Puts new content in a file's place: at every moment, also after a power cut, the old or the new one is there, whole.
+ *
+ * @param model - Whose owner and permissions it gets; else those of the file that is there.
+ */
+export function* replaceKeyringFile(path: KeyringPath, content: Uint8Array, model?: Stats): Steps<void> {
   const target = path instanceof URL ? fileURLToPath(path) : path
-  const successor = yield* createSuccessor(target, yield* statIfThere(target), OWNER_ONLY)
+  const successor = yield* createSuccessor(target, model ?? (yield* statIfThere(target)), OWNER_ONLY)
   yield* undoOnError(write(), () => discardSuccessor(successor))
   yield* io.close(successor.fd)
   yield* undoOnError(publishSuccessor(successor), () => io.unlink(successor.temporary))
@@ -98,18 +120,25 @@ export function* changeKeyringFile(
   edit: (content: Uint8Array) => Uint8Array,
   { lockTimeout, limit, keepsBackup }: ChangeOptions,
 ): Steps<void> {
-  const name = describePath(path)
-  const lock = yield* acquireLock(lockPath(resolve(name)), name, lockTimeout)
+  const place = yield* findKeyring(path)
+  const lock = yield* acquireLock(lockPath(resolve(place.toString())), describePath(path), lockTimeout)
   try {
-    // A link to a keyring stays one. Where bytes are no text they have no text to be resolved to.
-    const place = Buffer.isBuffer(path) ? path : yield* io.realpath(path)
-    const content = yield* readKeyringFile(place, limit)
+    const { content, stats } = yield* readWithStats(place, limit)
     const edited = edit(content)
-    if (keepsBackup) yield* replaceKeyringFile(backupPath(place), content)
-    else yield* removeQuietly(backupPath(place))
-    yield* replaceKeyringFile(place, edited)
+    // The backup is worth as much as the keyring: whoever may not read that one may not read this one, whatever lies in its place.
+    if (keepsBackup) yield* replaceKeyringFile(backupPath(place), content, stats)
+    else yield* removeIfThere(backupPath(place))
+    yield* replaceKeyringFile(place, edited, stats)
   } finally {
     yield* releaseLock(lock)
+  }
+}
+
+function* removeIfThere(path: KeyringPath): Steps<void> {
+  try {
+    yield* io.unlink(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
 }
 

@@ -10,6 +10,7 @@ import {
   checkKeyringPath,
   claimKeyringFile,
   describePath,
+  findKeyring,
   readKeyringFile,
   removeQuietly,
   replaceKeyringFile,
@@ -82,8 +83,10 @@ export class KeyringStore {
     const looked = this.#looked
     if (looked !== undefined && looked.ino === stats.ino && looked.mtimeMs === stats.mtimeMs && looked.size === stats.size)
       return undefined
+    const content = runSync(this.#disk, readKeyringFile(this.#path, MAX_KEYRING_SIZE))
+    // What could not be read, for want of descriptors perhaps, is looked at again.
     this.#looked = stats
-    return parseKeyring(runSync(this.#disk, readKeyringFile(this.#path, MAX_KEYRING_SIZE)), this.name)
+    return parseKeyring(content, this.name)
   }
 
   /**
@@ -113,8 +116,8 @@ export class KeyringStore {
   /** Tells where help is. */
   async #mentionBackup(error: unknown): Promise<unknown> {
     if (!(error instanceof KeyringError) || error.code !== 'ERR_SEALFILE_KEYRING') return error
-    const backup = backupPath(this.#path)
     try {
+      const backup = backupPath(await this.#run(findKeyring(this.#path)))
       const { revision } = parseKeyring(await this.#run(readKeyringFile(backup, MAX_KEYRING_SIZE)))
       const message = `${error.message}; its backup '${backup.toString()}' is whole, and has revision ${revision}`
       return Object.assign(new KeyringError(error.code, message, { cause: error.cause }), { path: this.name })

@@ -1,5 +1,5 @@
 import { build } from 'esbuild'
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { chmod, copyFile } from 'node:fs/promises'
@@ -129,6 +129,58 @@ describe('the file', () => {
     expect(statSync(path).mode & 0o777).toBe(0o640)
     using opened = await KeyManager.open(path, { key })
     expect(opened.generation).toBe(2)
+  })
+
+  test.runIf(process.platform !== 'win32')(
+    'by a link is kept apart from one by its own name, however the path is given',
+    async () => {
+      const { path, keyManager } = await create()
+      symlinkSync(path, `${path}-link`)
+      using linked = await KeyManager.open(Buffer.from(`${path}-link`), { key })
+      symlinkSync(`1:1:0123456789abcdef@elsewhere`, `${path}.sealfile-lock`)
+      await expect(linked.rotateMasterKey({ lockTimeout: 0 })).rejects.toThrow(LockedError)
+      unlinkSync(`${path}.sealfile-lock`)
+      await Promise.all([...Array(4).keys()].map((i) => (i % 2 === 0 ? linked : keyManager).rotateMasterKey()))
+      expect(lstatSync(`${path}-link`).isSymbolicLink()).toBe(true)
+      using opened = await KeyManager.open(path, { key })
+      expect(opened.generations).toEqual([1, 2, 3, 4, 5])
+      writeFileSync(path, 'damaged')
+      await expect(KeyManager.open(`${path}-link`, { key })).rejects.toThrow(/its backup .* is whole/)
+    },
+  )
+
+  test.runIf(process.platform !== 'win32')(
+    'gives its backup the permissions that it has, whatever lies in the place of that',
+    async () => {
+      const { path, keyManager } = await create()
+      writeFileSync(`${path}-open`, '', { mode: 0o666 })
+      await chmod(`${path}-open`, 0o666)
+      for (const mode of [0o600, 0o640]) {
+        await chmod(path, mode)
+        symlinkSync(`${path}-open`, `${path}.backup`)
+        await keyManager.rotateMasterKey()
+        expect(lstatSync(`${path}.backup`).mode & 0o777).toBe(mode)
+        unlinkSync(`${path}.backup`)
+      }
+    },
+  )
+
+  test('does not happen where the backup that is to go cannot be removed', async () => {
+    const { path, keyManager } = await create()
+    mkdirSync(`${path}.backup`)
+    await expect(keyManager.rotateMasterKey({ keepBackup: false })).rejects.toThrow(/EISDIR|EPERM/)
+    expect(keyManager.generation).toBe(1)
+    using opened = await KeyManager.open(path, { key })
+    expect(opened.generation).toBe(1)
+  })
+
+  test.runIf(process.platform !== 'win32')('a pipe in its place holds nobody up', { timeout: 10_000 }, async () => {
+    const { path, keyManager } = await create()
+    unlinkSync(path)
+    execFileSync('mkfifo', [path])
+    await expect(KeyManager.open(path, { key })).rejects.toThrow()
+    const wrapped = { ...keyManager.wrapFileKey(request, dek), generation: 9 }
+    expect(() => keyManager.unwrapFileKey(request, wrapped)).toThrow(InvalidKeyError)
   })
 
   test('an older version, or another keyring, that was put in its place is not changed', async () => {
