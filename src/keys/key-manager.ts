@@ -337,7 +337,7 @@ export class KeyManager implements KeySource, Disposable {
   }
 
   /**
-   * Opens the keyring again if it is locked.
+   * Opens the keyring again if it is locked; fails if it is locked meanwhile.
    *
    * @param credential - What opens it; without, the callback of the options is asked.
    * @throws what {@link KeyManager.open} throws; ClosedError `ERR_SEALFILE_KEYS_LOCKED` if there is nobody to ask.

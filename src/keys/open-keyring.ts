@@ -7,6 +7,7 @@ import { IdleTimer } from './idle-timer.js'
 import type { Edit } from './keyring-edits.js'
 import { encodeBytes } from './keyring-fields.js'
 import { findSlots, KeyringKeys, openAnySlot, type OpenedSlot } from './keyring-keys.js'
+import { isOpenedBy } from './keyring-slots.js'
 import type { KeyringChangeOptions, KeyringStore } from './keyring-store.js'
 import type { Keyring } from './keyring.js'
 import type { MasterKey } from './master-key.js'
@@ -40,6 +41,8 @@ export interface KeyHolder {
 export interface OpeningOptions {
   /** The one slot to try. */
   readonly slotId?: string | undefined
+  /** The one slot to try for as long as it is there, and is for what was given. */
+  readonly usualSlotId?: string | undefined
   readonly limits?: Argon2Limits | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -60,10 +63,11 @@ export interface IdleOptions {
 export async function unlockStore(
   store: KeyringStore,
   unlocker: Unlocker,
-  { slotId, limits, signal }: OpeningOptions,
+  { slotId, usualSlotId, limits, signal }: OpeningOptions,
 ): Promise<OpenedSlot & { readonly keyring: Keyring }> {
   const keyring = await store.read()
-  const slots = findSlots(keyring, unlocker, store.name, slotId)
+  const usual = keyring.slots.find((slot) => encodeBytes(slot.id) === usualSlotId && isOpenedBy(slot, unlocker))
+  const slots = findSlots(keyring, unlocker, store.name, slotId ?? (usual && usualSlotId))
   const runs = slots.flatMap((slot) => (slot.type === 'passphrase' ? [slot.argon2] : []))
   checkArgon2Limits(runs, limits, store.name)
   try {
@@ -86,14 +90,16 @@ export class OpenKeyring implements KeyHolder {
   #keyring: Keyring
   #keys: KeyringKeys | undefined
   #timer: IdleTimer | undefined
-  #unlocking: Promise<void> | undefined
+  #asking: Promise<void> | undefined
   #isClosed = false
+  /** How often it was locked: an unlock that was begun before that came too early. */
+  #locks = 0
   #lookedAt = performance.now()
 
   /** @param keyringKey - 32 bytes, copied. @throws KeyringError `ERR_SEALFILE_KEYRING` if the keyring was altered. */
   constructor(store: KeyringStore, keyring: Keyring, keyringKey: Uint8Array, opening: OpeningOptions, idle: IdleOptions) {
     this.store = store
-    this.#opening = { slotId: opening.slotId, limits: opening.limits }
+    this.#opening = { usualSlotId: opening.slotId, limits: opening.limits }
     this.#idle = idle
     this.#keyring = keyring
     this.#keys = new KeyringKeys(keyring, keyringKey, store.name)
@@ -147,21 +153,21 @@ export class OpenKeyring implements KeyHolder {
   }
 
   /**
-   * Opens the keyring again if it is locked. Calls at the same time ask once.
+   * Opens the keyring again if it is locked. Calls at the same time ask the callback once.
    *
    * @param credential - What opens it; undefined to ask the callback.
    */
   async unlock(credential?: Credential): Promise<void> {
     if (this.#isClosed) throw closed()
     if (this.#keys !== undefined) return
-    this.#unlocking ??= this.#unlock(credential).finally(() => {
-      this.#unlocking = undefined
-    })
-    await this.#unlocking
+    // What is given is tried by itself: who is being asked may give something else, or never answer.
+    if (credential !== undefined) await this.#unlock(credential)
+    else await (this.#asking ??= this.#ask().finally(() => (this.#asking = undefined)))
   }
 
   /** Forgets the keys until they are asked for again. */
   lock(reason: 'idle' | 'lock' | 'close' = 'lock'): void {
+    this.#locks++
     if (this.#keys === undefined) return
     this.#keys.dispose()
     this.#keys = undefined
@@ -177,36 +183,54 @@ export class OpenKeyring implements KeyHolder {
   /** Takes over what other processes have changed. */
   async reload(): Promise<void> {
     await this.prepare()
+    const { revision } = this.#keyring
     const keyring = await this.store.read()
     this.#use()
-    this.#adopt(keyring)
+    this.#adopt(keyring, revision)
   }
 
   /** Changes the keyring. @param edit - Made with the keyring key, which stays this object's. */
-  async change(makeEdit: (keyringKey: Uint8Array) => Edit | Promise<Edit>, options: KeyringChangeOptions): Promise<Keyring> {
+  async change(
+    makeEdit: (keyringKey: Uint8Array) => Edit | Promise<Edit>,
+    options: KeyringChangeOptions & { readonly signal?: AbortSignal | undefined },
+  ): Promise<Keyring> {
     await this.prepare()
     // Copied, because the keyring may lock itself meanwhile.
     const keyringKey = new Uint8Array(this.#use().keyringKey.expose())
     try {
-      const changed = await this.store.change(keyringKey, this.#keyring.revision, await makeEdit(keyringKey), options)
-      this.#adopt(changed)
+      const edit = await makeEdit(keyringKey)
+      const changed = await this.store.change(keyringKey, this.#keyring.revision, edit, options)
+      if (this.#keys !== undefined) this.#adopt(changed, changed.revision)
+      // Also one that was locked meanwhile knows from now on what is older.
+      else if (changed.revision > this.#keyring.revision) this.#keyring = changed
       return changed
     } finally {
       keyringKey.fill(0)
     }
   }
 
-  async #unlock(credential: Credential | undefined): Promise<void> {
+  async #ask(): Promise<void> {
     const { unlock } = this.#idle
-    if (credential === undefined && unlock === undefined) throw locked()
-    const unlocker = resolveCredential(credential ?? (await unlock!()))
+    if (unlock === undefined) throw locked()
+    const credential = await unlock()
+    if (this.#isClosed) throw closed()
+    if (this.#keys === undefined) await this.#unlock(credential)
+  }
+
+  async #unlock(credential: Credential): Promise<void> {
+    const unlocker = resolveCredential(credential)
+    const [locks, { revision }] = [this.#locks, this.#keyring]
     try {
       const { keyring, keyringKey, slot } = await unlockStore(this.store, unlocker, this.#opening)
       try {
-        this.#checkSuccessor(keyring)
+        this.#checkSuccessor(keyring, revision)
         if (this.#isClosed) throw closed()
-        this.#keys = new KeyringKeys(keyring, keyringKey, this.store.name)
-        this.#keyring = keyring
+        if (this.#locks !== locks) throw locked()
+        // Somebody else has opened it meanwhile.
+        if (this.#keys !== undefined) return
+        const newest = keyring.revision < this.#keyring.revision ? this.#keyring : keyring
+        this.#keys = new KeyringKeys(newest, keyringKey, this.store.name)
+        this.#keyring = newest
       } finally {
         keyringKey.fill(0)
       }
@@ -217,10 +241,14 @@ export class OpenKeyring implements KeyHolder {
     }
   }
 
-  /** Takes over a version if it is authentic, and newer. */
-  #adopt(keyring: Keyring): void {
-    this.#checkSuccessor(keyring)
-    if (keyring.revision === this.#keyring.revision || this.#keys === undefined) return
+  /**
+   * Takes over a version if it is authentic, and newer.
+   *
+   * @param known - The newest revision that was known before it was read.
+   */
+  #adopt(keyring: Keyring, known: number): void {
+    this.#checkSuccessor(keyring, known)
+    if (keyring.revision <= this.#keyring.revision || this.#keys === undefined) return
     const keys = new KeyringKeys(keyring, this.#keys.keyringKey.expose(), this.store.name)
     this.#keys.dispose()
     this.#keys = keys
@@ -231,18 +259,18 @@ export class OpenKeyring implements KeyHolder {
   #adoptIfNewer(): void {
     try {
       const keyring = this.store.readIfChangedSync()
-      if (keyring !== undefined) this.#adopt(keyring)
+      if (keyring !== undefined) this.#adopt(keyring, this.#keyring.revision)
     } catch (error) {
       // Somebody may have moved it away, or have damaged it: what is known goes on to serve.
       if (!(error instanceof SealfileError) && (error as NodeJS.ErrnoException).code === undefined) throw error
     }
   }
 
-  #checkSuccessor({ id, revision }: Keyring): void {
+  #checkSuccessor({ id, revision }: Keyring, known: number): void {
     const path = this.store.name
     if (!equalBytes(id, this.id)) throw new KeyringError('ERR_SEALFILE_KEYRING', 'another keyring was put in its place', { path })
-    if (revision < this.#keyring.revision) {
-      const message = `the keyring has revision ${revision}, and had ${this.#keyring.revision}: an older version was put back`
+    if (revision < known) {
+      const message = `the keyring has revision ${revision}, and had ${known}: an older version was put back`
       throw new KeyringError('ERR_SEALFILE_KEYRING', message, { path })
     }
   }

@@ -1,9 +1,19 @@
 import { build } from 'esbuild'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { chmod, copyFile } from 'node:fs/promises'
-import { setTimeout } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -181,6 +191,28 @@ describe('the file', () => {
     await expect(KeyManager.open(path, { key })).rejects.toThrow()
     const wrapped = { ...keyManager.wrapFileKey(request, dek), generation: 9 }
     expect(() => keyManager.unwrapFileKey(request, wrapped)).toThrow(InvalidKeyError)
+  })
+
+  test('while it is read is not taken for an older version that was put back', async () => {
+    const { path, keyManager } = await create()
+    keyManager.close()
+    const first = readFileSync(path)
+    using other = await KeyManager.open(path, { key })
+    await other.rotateMasterKey()
+    const wrapped = other.wrapFileKey(request, dek)
+    const second = readFileSync(path)
+    for (let turns = 0; turns < 60; turns++) {
+      writeFileSync(path, first)
+      using reloading = await KeyManager.open(path, { key })
+      const reloaded = reloading.reload()
+      for (let turn = 0; turn < turns; turn++) await setImmediate()
+      writeFileSync(`${path}.new`, second)
+      renameSync(`${path}.new`, path)
+      // What comes to a file of the new generation takes over the new version while the old one is still being read.
+      expect(reloading.unwrapFileKey(request, wrapped)).toEqual(dek)
+      await reloaded
+      expect(reloading.generation).toBe(2)
+    }
   })
 
   test('an older version, or another keyring, that was put in its place is not changed', async () => {
@@ -417,6 +449,67 @@ describe('a key manager that is not used', () => {
     ;(await KeyManager.create(path, options)).close()
     await expect(keyManager.unlock({ passphrase })).rejects.toThrow(badKeyring)
     expect(keyManager.isLocked).toBe(true)
+  })
+
+  test('tries what it is given, whatever somebody else gives, or never gives', async () => {
+    let answer: (credential: { passphrase: string }) => void = () => undefined
+    const unlock = (): Promise<{ passphrase: string }> => new Promise((resolve) => (answer = resolve))
+    using keyManager = await KeyManager.create(at('several.json'), { ...options, unlock })
+    const wrongKey = coded(InvalidKeyError, 'ERR_SEALFILE_WRONG_KEY') as Error
+    keyManager.lock()
+    const asking = keyManager.unlock()
+    const wrong = keyManager.unlock({ passphrase: 'wrong' })
+    const right = keyManager.unlock({ passphrase })
+    await expect(wrong).rejects.toThrow(wrongKey)
+    await right
+    expect(keyManager.isLocked).toBe(false)
+    answer({ passphrase: 'wrong' })
+    await asking
+    expect(keyManager.unwrapFileKey(request, keyManager.wrapFileKey(request, dek))).toEqual(dek)
+  })
+
+  test('unlocked by two at once is unlocked once', async () => {
+    using keyManager = await KeyManager.create(at('two.json'), { ...options, idleTimeout: 60_000 })
+    await keyManager.addKey(key)
+    keyManager.lock()
+    await Promise.all([keyManager.unlock({ key }), keyManager.unlock({ passphrase }), keyManager.unlock({ key })])
+    expect(await keyManager.rotateMasterKey()).toBe(2)
+  })
+
+  test('locked while it is being unlocked, stays locked', async () => {
+    using keyManager = await KeyManager.create(at('relocked.json'), options)
+    keyManager.lock()
+    const unlocking = keyManager.unlock({ passphrase })
+    keyManager.lock()
+    await expect(unlocking).rejects.toThrow(locked)
+    expect(keyManager.isLocked).toBe(true)
+    await keyManager.unlock({ passphrase })
+  })
+
+  test('opened by one slot, is unlocked by another when that one is gone, or not for what is given', async () => {
+    const path = at('slot.json')
+    ;(await KeyManager.create(path, options)).close()
+    using other = await KeyManager.open(path, { passphrase })
+    using keyManager = await KeyManager.open(path, { passphrase, slot: other.slots()[0]!.id })
+    await other.addKey(key)
+    keyManager.lock()
+    await keyManager.unlock({ key })
+    await keyManager.changePassphrase(passphrase, 'a better one')
+    keyManager.lock()
+    await keyManager.unlock({ passphrase: 'a better one' })
+  })
+
+  test('locked in the middle of a change, still knows what is older', async () => {
+    const path = at('middle.json')
+    using keyManager = await KeyManager.create(path, options)
+    await keyManager.addKey(key)
+    const first = readFileSync(path)
+    const changing = keyManager.rotateMasterKey()
+    await Promise.resolve()
+    keyManager.lock()
+    expect(await changing).toBe(2)
+    writeFileSync(path, first)
+    await expect(keyManager.unlock({ key })).rejects.toThrow(badKeyring)
   })
 
   test('closed while it is being unlocked, stays closed', async () => {
