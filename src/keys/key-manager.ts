@@ -21,7 +21,7 @@ import {
   type OpenKeyManagerOptions,
   type SlotInfo,
 } from './key-manager-options.js'
-import type { KeyProvider } from './key-provider.js'
+import type { KeyProvider, ProviderContext } from './key-provider.js'
 import { addGeneration, addSlot, removeGeneration, removeSlot, replaceSlot, type Edit } from './keyring-edits.js'
 import { encodeBytes } from './keyring-fields.js'
 import type { KeyringPath } from './keyring-file.js'
@@ -389,7 +389,7 @@ export class KeyManager implements KeySource, Disposable {
       } catch (error) {
         // What the provider keeps for a slot that there is not is of no use.
         if (slot?.type === 'provider' && unlocker.type === 'provider') {
-          await unlocker.provider.forget?.(slot.sealedSecret, contextOf(this.id, slot.id)).catch(() => undefined)
+          await forgetQuietly(unlocker.provider, slot.sealedSecret, contextOf(this.id, slot.id))
         }
         throw error
       }
@@ -401,7 +401,7 @@ export class KeyManager implements KeySource, Disposable {
 
   async #change(
     makeEdit: (keyringKey: Uint8Array) => Edit | Promise<Edit>,
-    options: KeyringChangeOptions,
+    options: KeyringChangeOptions & { readonly signal?: AbortSignal | undefined },
     describe: ChangeDetails | ((keyring: Keyring) => ChangeDetails),
   ): Promise<Keyring> {
     const open = this.#keyring
@@ -409,6 +409,15 @@ export class KeyManager implements KeySource, Disposable {
     const keyring = await open.change(makeEdit, options)
     publishChange(open.store, keyring, typeof describe === 'function' ? describe(keyring) : describe)
     return keyring
+  }
+}
+
+/** What went wrong before is what the caller must know. */
+async function forgetQuietly(provider: KeyProvider, sealedSecret: Uint8Array, context: ProviderContext): Promise<void> {
+  try {
+    await provider.forget?.(sealedSecret, context)
+  } catch {
+    // The provider keeps something that is of no use.
   }
 }
 

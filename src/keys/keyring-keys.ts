@@ -127,6 +127,7 @@ export async function openAnySlot(
   signal: AbortSignal | undefined,
 ): Promise<OpenedSlot> {
   for (const slot of slots) {
+    signal?.throwIfAborted()
     const keyringKey = await openSlot(unlocker, keyringId, slot, signal)
     if (keyringKey !== undefined) return { slot, keyringKey }
   }

@@ -8,6 +8,7 @@ import { deriveSlotKek } from './key-schedule.js'
 import { unwrapKey, wrapKey } from './key-wrap.js'
 import { encodeBytes } from './keyring-fields.js'
 import { buildSlot, MAX_SEALED_SECRET, type KnownSlot, type Slot } from './keyring.js'
+import { waitFor } from './waiting.js'
 
 /** The ways into a keyring: each slot wraps the keyring key under a key of its own. */
 
@@ -33,6 +34,7 @@ export interface SlotRequest {
  */
 export async function createSlot(unlocker: Unlocker, request: SlotRequest): Promise<KnownSlot> {
   const { keyringId, keyringKey, label, argon2, signal } = request
+  signal?.throwIfAborted()
   const common = { id: randomBytes(ID_LENGTH), label }
   const wrap = (type: KnownSlot['type'], secret: Uint8Array) => wrapUnder(type, secret, keyringId, common.id, keyringKey)
   switch (unlocker.type) {
@@ -121,7 +123,10 @@ async function sealSecret(provider: KeyProvider, secret: Uint8Array, context: Pr
   // The provider may do anything to what it gets.
   const lent = new Uint8Array(secret)
   try {
-    const sealed: unknown = await provider.wrap(lent, context)
+    const sealed: unknown = await waitFor(
+      callProvider(() => provider.wrap(lent, context)),
+      context.signal,
+    )
     if (sealed instanceof Uint8Array && sealed.length <= MAX_SEALED_SECRET) return new Uint8Array(sealed)
   } finally {
     lent.fill(0)
@@ -130,11 +135,25 @@ async function sealSecret(provider: KeyProvider, secret: Uint8Array, context: Pr
 }
 
 async function unsealSecret(provider: KeyProvider, sealed: Uint8Array, context: ProviderContext): Promise<Uint8Array> {
-  const secret: unknown = await provider.unwrap(new Uint8Array(sealed), context)
+  const unwrapping: Promise<unknown> = callProvider(() => provider.unwrap(new Uint8Array(sealed), context))
+  const secret = await waitFor(unwrapping, context.signal).catch((error: unknown) => {
+    // Whoever gave up does not want what comes late.
+    unwrapping.then(zeroise, () => undefined)
+    throw error
+  })
   if (!(secret instanceof Uint8Array)) throw new ProviderError(`the provider '${provider.name}' gave no bytes`)
   const own = new Uint8Array(secret)
   secret.fill(0)
   if (own.length === SECRET_LENGTH) return own
   own.fill(0)
   throw new ProviderError(`the provider '${provider.name}' gave ${own.length} bytes, not ${SECRET_LENGTH}`)
+}
+
+/** A provider may throw at once, or give what is no promise. */
+async function callProvider<T>(call: () => T | PromiseLike<T>): Promise<T> {
+  return await call()
+}
+
+function zeroise(secret: unknown): void {
+  if (secret instanceof Uint8Array) secret.fill(0)
 }

@@ -97,10 +97,16 @@ export class KeyringStore {
    * @returns the keyring as it is now.
    * @throws what the edit throws, and nothing is changed; LockedError; KeyringError; the system's errors.
    */
-  async change(keyringKey: Uint8Array, revision: number, edit: Edit, options: KeyringChangeOptions): Promise<Keyring> {
-    const { lockTimeout = 10_000, keepBackup = true } = options
+  async change(
+    keyringKey: Uint8Array,
+    revision: number,
+    edit: Edit,
+    options: KeyringChangeOptions & { readonly signal?: AbortSignal | undefined },
+  ): Promise<Keyring> {
+    const { lockTimeout = 10_000, keepBackup = true, signal } = options
     let edited: Uint8Array | undefined
     const editContent = (content: Uint8Array): Uint8Array => {
+      signal?.throwIfAborted()
       const keyring = parseAuthentic(content, keyringKey, this.name)
       if (keyring.revision < revision) {
         const message = `the keyring has revision ${keyring.revision}, and had ${revision}: an older version was put back`

@@ -73,7 +73,8 @@ export async function unlockStore(
   try {
     return { keyring, ...(await openAnySlot(slots, unlocker, keyring.id, store.name, signal)) }
   } catch (error) {
-    publish('sealfile:unlock-failed', () => ({ path: store.name, slotType: unlocker.type, error }))
+    // Who gave up has not failed.
+    if (signal?.aborted !== true) publish('sealfile:unlock-failed', () => ({ path: store.name, slotType: unlocker.type, error }))
     throw error
   }
 }

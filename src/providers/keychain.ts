@@ -9,7 +9,7 @@ import { loadOptionalPackage } from '../keys/optional-package.js'
 import { deriveKey } from '../seal/kdf.js'
 import { HKDF_SHA256 } from '../seal/suites.js'
 import { requireOptions, requireText } from './provider-arguments.js'
-import { waitFor } from './waiting.js'
+import { waitFor } from '../keys/waiting.js'
 
 // What the slot holds: version || entry id || the key, wrapped under a KEK from the entry's secret. So neither the keyring nor the
 // keychain opens anything alone, and an entry that is wrapped anew never replaces the one that the keyring still needs.

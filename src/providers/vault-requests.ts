@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { concatBytes } from '../bytes/arrays.js'
 import { ProviderError } from '../errors.js'
 import { requireToken, type VaultTransit } from './vault-options.js'
-import { waitFor } from './waiting.js'
+import { waitFor } from '../keys/waiting.js'
 
 /** What is asked of the transit engine. Neither leaves anything behind on the server, so that both can be asked again. */
 export type TransitOperation = 'encrypt' | 'decrypt'

@@ -1,4 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { existsSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { InvalidKeyError, KeyringError, LimitError, ProviderError, WeakPassphraseError } from '../../src/errors.js'
@@ -118,6 +120,20 @@ describe('each kind of slot opens the keyring', () => {
     expect(provider.kept.size).toBe(0)
   })
 
+  test('a provider that forgets in its own way does not hide what went wrong', async () => {
+    const { path, keyManager } = await create()
+    writeFileSync(path, 'damaged')
+    const provider = new MemoryProvider()
+    for (const forget of [
+      () => undefined,
+      () => {
+        throw new Error('forgetting')
+      },
+    ] as unknown as KeyProvider['forget'][]) {
+      await expect(keyManager.addProvider(Object.assign(provider, { forget }))).rejects.toThrow(KeyringError)
+    }
+  })
+
   test.each<[string, (provider: MemoryProvider) => Credential]>([
     ['a key', () => ({ key })],
     ['a provider', (provider) => ({ provider })],
@@ -129,6 +145,57 @@ describe('each kind of slot opens the keyring', () => {
     }
     expect(await countWorkers(run)).toBe(0)
     await expect(KeyManager.open(path, { passphrase })).rejects.toThrow(noSlot)
+  })
+})
+
+describe('a signal', () => {
+  const signal = AbortSignal.abort()
+  const aborted = expect.objectContaining({ name: 'AbortError' }) as Error
+
+  test('that says so before the start: nothing is made, opened or changed, and nobody is told of a failure', async () => {
+    const path = at('never.json')
+    const failed: unknown[] = []
+    const listen = (message: unknown): void => void failed.push(message)
+    subscribe('sealfile:unlock-failed', listen)
+    await expect(KeyManager.create(path, { key, signal })).rejects.toEqual(aborted)
+    expect(existsSync(path)).toBe(false)
+    const { path: there, keyManager } = await create()
+    await expect(keyManager.addKey(key, { signal })).rejects.toEqual(aborted)
+    await keyManager.addKey(key)
+    await expect(KeyManager.open(there, { key, signal })).rejects.toEqual(aborted)
+    unsubscribe('sealfile:unlock-failed', listen)
+    expect([keyManager.slots().length, failed]).toEqual([2, []])
+  })
+
+  test('that says so while somebody else changes the keyring', async () => {
+    const { path, keyManager } = await create()
+    symlinkSync(`1:1:0123456789abcdef@elsewhere`, `${path}.sealfile-lock`)
+    const controller = new AbortController()
+    const adding = keyManager.addKey(key, { signal: controller.signal })
+    controller.abort()
+    unlinkSync(`${path}.sealfile-lock`)
+    await expect(adding).rejects.toEqual(aborted)
+    await keyManager.reload()
+    expect(keyManager.slots().length).toBe(1)
+  })
+
+  test('ends the wait for a provider that never answers, and overwrites what comes late', async () => {
+    const { path, keyManager } = await create()
+    const provider = new MemoryProvider()
+    await keyManager.addProvider(provider)
+    const [secret] = provider.kept.values()
+    let answer: (late: Uint8Array) => void = () => undefined
+    const silent: KeyProvider = {
+      name: 'memory',
+      wrap: () => new Promise(() => undefined),
+      unwrap: () => new Promise((resolve) => (answer = resolve)),
+    }
+    const soon = (): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(50) })
+    await expect(keyManager.addProvider(silent, soon())).rejects.toThrow(/timeout/)
+    await expect(KeyManager.open(path, { provider: silent, ...soon() })).rejects.toThrow(/timeout/)
+    answer(secret!)
+    await setImmediate()
+    expect(secret).toEqual(new Uint8Array(32))
   })
 })
 
