@@ -1,4 +1,4 @@
-import { invalidArgType, invalidArgValue } from '../argument-errors.js'
+import { invalidArgType, invalidArgValue, WITHHELD } from '../argument-errors.js'
 import { checkInteger } from '../file/options.js'
 import { ARGON2_PROFILES, type Argon2Limits, type Argon2Parameters, type Argon2Profile } from './argon2-parameters.js'
 import type { Credential, Unlocker } from './credentials.js'
@@ -105,7 +105,7 @@ export function checkLabel(label: unknown): void {
 /** @throws TypeError, RangeError naming the option. */
 export function checkLockOptions({ idleTimeout, unlock }: LockOptions): IdleOptions {
   if (idleTimeout !== undefined) checkInteger('options.idleTimeout', idleTimeout, 1, LONGEST_TIMEOUT)
-  if (unlock !== undefined && typeof unlock !== 'function') throw invalidArgType('options.unlock', 'of type function', unlock)
+  if (unlock !== undefined && typeof unlock !== 'function') throw invalidArgType('options.unlock', 'of type function', WITHHELD)
   return { idleTimeout, unlock }
 }
 

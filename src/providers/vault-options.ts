@@ -138,7 +138,10 @@ function resolveTokenSource(token: unknown, getToken: TokenSource | undefined): 
   if ((token === undefined) === (getToken === undefined)) {
     throw invalidArgValue('options', WITHHELD, 'must have either token or getToken')
   }
-  if (getToken !== undefined) return requireFunction('options.getToken', getToken)
+  if (getToken !== undefined) {
+    if (typeof getToken !== 'function') throw invalidArgType('options.getToken', 'of type function', WITHHELD)
+    return getToken
+  }
   const valid = requireToken('options.token', token)
   return () => valid
 }

@@ -199,6 +199,15 @@ describe('a signal', () => {
   })
 })
 
+test('no error shows what was given in the wrong place', async () => {
+  const { path, keyManager } = await create()
+  const open = KeyManager.open(path, { passphrase, unlock: passphrase as never })
+  const error = await open.catch((reason: unknown) => reason)
+  expect((error as Error).message).toMatch(/options.unlock/)
+  expect(inspect(error)).not.toContain(passphrase)
+  keyManager.close()
+})
+
 test('a recovery key that was mistyped: every letter, every two neighbours, every length', async () => {
   const mistyped = coded(InvalidKeyError, 'ERR_SEALFILE_RECOVERY_KEY')
   const { path, keyManager } = await create()

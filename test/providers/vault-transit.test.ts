@@ -168,6 +168,11 @@ test('the key stays the caller’s', async () => {
 })
 
 describe('the token', () => {
+  test('is not shown where it was given for what gives it', () => {
+    const options = { address: 'https://vault.example.com', key: 'k', getToken: 'hvs.token' as never }
+    expect(() => createVaultTransitProvider(options)).toThrow(/^((?!hvs).)*$/s)
+  })
+
   test('is asked for with each call', async () => {
     let calls = 0
     const provider = await newProvider({

@@ -1,4 +1,4 @@
-import { invalidArgType, invalidArgValue } from '../../argument-errors.js'
+import { invalidArgType, invalidArgValue, WITHHELD } from '../../argument-errors.js'
 import { namePlace, publish, type FileKeyChangeMessage } from '../../audit-channels.js'
 import { equalBytes } from '../../bytes/arrays.js'
 import { nodeDisk } from '../../file/io/node-disk.js'
@@ -154,7 +154,7 @@ function resolveTask(keys: RotatingKeys, options: ReencryptOptions): Task {
   if (before !== undefined) checkInteger('options.before', before, 1, GENERATION_MAX)
   if (into !== undefined) {
     checkRotatingKeys('options.into', into)
-    if (equalBytes(into.id, keys.id)) throw invalidArgValue('options.into', into, 'must be of another keyring')
+    if (equalBytes(into.id, keys.id)) throw invalidArgValue('options.into', WITHHELD, 'must be of another keyring')
     if (before !== undefined) throw invalidArgValue('options.before', before, 'must not be set together with options.into')
   }
   // What all openers take is checked as they do it.
