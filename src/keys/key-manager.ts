@@ -25,7 +25,7 @@ import type { KeyProvider, ProviderContext } from './key-provider.js'
 import { addGeneration, addSlot, removeGeneration, removeSlot, replaceSlot, type Edit } from './keyring-edits.js'
 import { encodeBytes } from './keyring-fields.js'
 import type { KeyringPath } from './keyring-file.js'
-import { createKeyring } from './keyring-keys.js'
+import { checkAuthentic, createKeyring } from './keyring-keys.js'
 import { contextOf, createSlot } from './keyring-slots.js'
 import { KeyringStore, type KeyringChangeOptions } from './keyring-store.js'
 import { parseKeyring, type Keyring, type KnownSlot, type Slot } from './keyring.js'
@@ -228,15 +228,22 @@ export class KeyManager implements KeySource, Disposable {
   ): Promise<SlotInfo> {
     const { store } = this.#keyring
     const { limits, signal, slot: slotId } = options
-    const [oldUnlocker, unlocker] = [
-      { type: 'passphrase', secret: encodePassphrase(oldPassphrase, 'oldPassphrase') },
-      { type: 'passphrase', secret: encodePassphrase(newPassphrase, 'newPassphrase') },
-    ] as const
+    const oldUnlocker: Unlocker = { type: 'passphrase', secret: encodePassphrase(oldPassphrase, 'oldPassphrase') }
+    let newUnlocker: Unlocker | undefined
     try {
+      const unlocker: Unlocker = { type: 'passphrase', secret: encodePassphrase(newPassphrase, 'newPassphrase') }
+      newUnlocker = unlocker
       const chosen = options.argon2 === undefined ? undefined : resolveArgon2Parameters(options.argon2)
+      checkChangeOptions(options)
+      await this.prepare()
+      this.#keys.checkUsable()
       await checkPassphrase(unlocker, options)
       const old = await unlockStore(store, oldUnlocker, { slotId, limits, signal })
-      old.keyringKey.fill(0)
+      try {
+        checkAuthentic(old.keyring, old.keyringKey, store.name)
+      } finally {
+        old.keyringKey.fill(0)
+      }
       const argon2 = chosen ?? costAfter(old.slot)
       let slot: KnownSlot | undefined
       const makeEdit = async (keyringKey: Uint8Array): Promise<Edit> => {
@@ -247,7 +254,7 @@ export class KeyManager implements KeySource, Disposable {
       return describeSlot(slot!)
     } finally {
       forgetUnlocker(oldUnlocker)
-      forgetUnlocker(unlocker)
+      if (newUnlocker !== undefined) forgetUnlocker(newUnlocker)
     }
   }
 
@@ -299,7 +306,8 @@ export class KeyManager implements KeySource, Disposable {
    * @throws RangeError `ERR_OUT_OF_RANGE` if there is none of that number; TypeError if nothing says where to look, nor `force`.
    */
   async retireGeneration(generation: number, options: RetireOptions): Promise<void> {
-    await this.prepare()
+    await this.reload()
+    removeGeneration(generation)(this.#keyring.keyring)
     await checkUnused(this, generation, options)
     await this.#change(() => removeGeneration(generation), options, { change: 'retire-generation', generation })
   }

@@ -148,7 +148,8 @@ export function parseAuthentic(content: Uint8Array, keyringKey: Uint8Array, path
   return keyring
 }
 
-function checkAuthentic(keyring: Keyring, keyringKey: Uint8Array, path: string | undefined): void {
+/** @throws KeyringError `ERR_SEALFILE_KEYRING` if the holder of its key did not write it. */
+export function checkAuthentic(keyring: Keyring, keyringKey: Uint8Array, path: string | undefined): void {
   const macKey = deriveKeyringMacKey(keyringKey, keyring.id)
   const authentic = isAuthentic(keyring, macKey)
   macKey.fill(0)

@@ -148,6 +148,17 @@ describe('each kind of slot opens the keyring', () => {
   })
 })
 
+test('changePassphrase takes nothing from a keyring that was altered', async () => {
+  const { path, keyManager } = await create()
+  const genuine = readFileSync(path, 'utf8')
+  const json = JSON.parse(genuine) as { slots: Record<string, unknown>[] }
+  json.slots[0]!['label'] = 'not mine'
+  writeFileSync(path, withChecksum(json))
+  // Put back as soon as it was read.
+  const passphraseCheck = (): void => void setTimeout(() => writeFileSync(path, genuine), 5)
+  await expect(keyManager.changePassphrase(passphrase, 'new', { ...cheap, passphraseCheck })).rejects.toThrow(/altered/)
+})
+
 describe('a signal', () => {
   const signal = AbortSignal.abort()
   const aborted = expect.objectContaining({ name: 'AbortError' }) as Error
@@ -290,6 +301,13 @@ describe('changePassphrase', () => {
     await expect(keyManager.changePassphrase(passphrase, 'new', { passphraseCheck })).rejects.toThrow(WeakPassphraseError)
     await expect(keyManager.addPassphrase('new', { passphraseCheck })).rejects.toThrow(WeakPassphraseError)
     await expect(KeyManager.create(at('weak.json'), { passphrase: 'new', passphraseCheck })).rejects.toThrow(WeakPassphraseError)
+    const runs = await countWorkers(async () => {
+      await expect(keyManager.changePassphrase(passphrase, 'new', { ...cheap, lockTimeout: -1 })).rejects.toThrow(RangeError)
+      keyManager.lock()
+      await expect(keyManager.changePassphrase(passphrase, 'new', cheap)).rejects.toThrow(/locked/)
+    })
+    expect(runs).toBe(0)
+    await keyManager.unlock({ passphrase })
     await expect(keyManager.changePassphrase(passphrase, '', cheap)).rejects.toThrow(coded(TypeError, 'ERR_INVALID_ARG_VALUE'))
     expect(readFileSync(path)).toEqual(before)
   })

@@ -1,6 +1,7 @@
 import { invalidArgType } from '../../argument-errors.js'
 import { KeyringError } from '../../errors.js'
 import { nameOf } from '../../file/open-file.js'
+import { checkChangeOptions } from '../key-manager-options.js'
 import type { KeyringChangeOptions } from '../keyring-store.js'
 import { findGenerations, type FindGenerationsOptions } from './find-generations.js'
 import type { RotatingKeys } from './rotating-keys.js'
@@ -27,6 +28,7 @@ export async function checkUnused(keys: RotatingKeys, generation: number, option
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
     throw invalidArgType('options', 'of type object', options)
   }
+  checkChangeOptions(options)
   const { search, force = false, concurrency, signal, onProgress } = options
   if (typeof force !== 'boolean') throw invalidArgType('options.force', 'of type boolean', force)
   if (force) return

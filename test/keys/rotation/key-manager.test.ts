@@ -87,6 +87,10 @@ describe('retireGeneration refuses', () => {
     const { files, keyManager } = await create()
     await expect(keyManager.retireGeneration(1, { force: true })).rejects.toThrow(inUse)
     await keyManager.rotateMasterKey()
+    const never = { search: files, onProgress: () => expect.unreachable('it has looked') }
+    await expect(keyManager.retireGeneration(2, never)).rejects.toThrow(inUse)
+    await expect(keyManager.retireGeneration(7, never)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
+    await expect(keyManager.retireGeneration(1, { ...never, lockTimeout: -1 })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
     await expect(keyManager.retireGeneration(7, { force: true })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
     await expect(keyManager.retireGeneration(1, {})).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
     await expect(keyManager.retireGeneration(1, undefined as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
