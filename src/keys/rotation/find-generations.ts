@@ -2,7 +2,7 @@ import { invalidArgType } from '../../argument-errors.js'
 import type { PlacedKeySlot } from '../../container/key-slots.js'
 import { ClosedError } from '../../errors.js'
 import type { KeyHeader } from '../../file/key-header.js'
-import { checkRotatingKeys, checkSlot, isOf, type RotatingKeys } from './rotating-keys.js'
+import { checkRotatingKeys, checkSlot, isOf, prepareKeys, type RotatingKeys } from './rotating-keys.js'
 import { lookAt, resolveTreeOptions, workThrough, type FileFailure, type Roots, type TreeOptions } from './work-through.js'
 
 /** Files that have something in common. */
@@ -48,7 +48,8 @@ export async function findGenerations(
   const generations = new Map<number, FoundUse>()
   const others = new Map<'foreign', FoundUse>()
   const control = resolveTreeOptions(options, CONCURRENCY)
-  const report = await workThrough(roots, ['own', 'foreign', 'notEncrypted'], control, async (path) => {
+  const prepare = (): Promise<void> => prepareKeys(keys)
+  const look = async (path: string | Buffer): Promise<'own' | 'foreign' | 'notEncrypted'> => {
     const seen = await lookAt(path)
     if (seen === undefined) return 'notEncrypted'
     const { header } = seen
@@ -67,7 +68,8 @@ export async function findGenerations(
     } finally {
       for (const generation of needed) add(generations, generation, path)
     }
-  })
+  }
+  const report = await workThrough(roots, ['own', 'foreign', 'notEncrypted'], control, look, prepare)
   const { files, notEncrypted, failures } = report
   const inOrder = new Map([...generations].sort(([a], [b]) => a - b))
   return { generations: inOrder, files, foreign: others.get('foreign'), notEncrypted, failures }

@@ -8,7 +8,7 @@ import { nameOf } from '../../file/open-file.js'
 import { checkInteger, resolveOpenOptions, type OpenOptions } from '../../file/options.js'
 import { reencryptFile, type NewCredentials, type ReencryptSettings } from '../../file/reencrypt-file.js'
 import { resolvePurposes, type PurposeOption } from './purposes.js'
-import { checkRotatingKeys, checkSlot, isOf, unwrapUnderAny, type RotatingKeys } from './rotating-keys.js'
+import { checkRotatingKeys, checkSlot, isOf, prepareKeys, unwrapUnderAny, type RotatingKeys } from './rotating-keys.js'
 import { Turns, whenUnlocked } from './turns.js'
 import {
   lookAt,
@@ -104,7 +104,8 @@ export async function reencrypt(keys: RotatingKeys, roots: Roots, options: Reenc
   const turns = new Turns()
   /** Files that this call has made: a folder that changes may list one again. */
   const made = new Set<string>()
-  const report = await workThrough(roots, OUTCOMES, { concurrency, signal, onProgress: tell }, async (path) => {
+  const prepare = (): Promise<void> => prepareKeys(keys, task.into)
+  const work = async (path: string | Buffer): Promise<ReencryptOutcome> => {
     const seen = await lookAt(path)
     if (seen === undefined) return 'notEncrypted'
     const state = stateOf(task, seen.header, made)
@@ -123,15 +124,18 @@ export async function reencrypt(keys: RotatingKeys, roots: Roots, options: Reenc
         change = { path: name, purpose: credentials.to.purpose, from: namePlace(header.live.content), to }
         return credentials
       }
-      const reencrypting = (): Promise<Uint8Array | undefined> =>
-        new AsyncRunner(nodeDisk).run(() => reencryptFile(path, settings, choose))
+      const reencrypting = async (): Promise<Uint8Array | undefined> => {
+        await prepare()
+        return new AsyncRunner(nodeDisk).run(() => reencryptFile(path, settings, choose))
+      }
       const salt = await whenUnlocked(task.lockTimeout, signal, reencrypting)
       if (salt === undefined) return 'current'
       made.add(toHex(salt))
       publish('sealfile:reencrypt', () => change!)
       return 'reencrypted'
     })
-  })
+  }
+  const report = await workThrough(roots, OUTCOMES, { concurrency, signal, onProgress: tell }, work, prepare)
   return { ...report, bytes }
 
   function count(): (progress: { readonly done: number; readonly total: number }) => void {

@@ -10,7 +10,7 @@ import { keyRequestFor, type KeyHeader } from '../../file/key-header.js'
 import { nameOf } from '../../file/open-file.js'
 import { checkInteger } from '../../file/options.js'
 import { resolvePurposes, type PurposeOption } from './purposes.js'
-import { checkRotatingKeys, checkSlot, isOf, unwrapUnderAny, type RotatingKeys } from './rotating-keys.js'
+import { checkRotatingKeys, checkSlot, isOf, prepareKeys, unwrapUnderAny, type RotatingKeys } from './rotating-keys.js'
 import { Turns, whenUnlocked } from './turns.js'
 import { lookAt, resolveTreeOptions, workThrough, type Roots, type TreeOptions, type TreeReport } from './work-through.js'
 
@@ -74,7 +74,8 @@ export async function rewrap(keys: RotatingKeys, roots: Roots, options: RewrapOp
   const control = resolveTreeOptions(options, CONCURRENCY)
   const purposesOf = resolvePurposes(options.purpose)
   const turns = new Turns()
-  return workThrough(roots, OUTCOMES, control, async (path) => {
+  const prepare = (): Promise<void> => prepareKeys(keys)
+  const work = async (path: string | Buffer): Promise<RewrapOutcome> => {
     const runner = new AsyncRunner(nodeDisk)
     const seen = await lookAt(path, runner)
     if (seen === undefined) return 'notEncrypted'
@@ -84,13 +85,17 @@ export async function rewrap(keys: RotatingKeys, roots: Roots, options: RewrapOp
     const purposes = await purposesOf(nameOf(path))
     return turns.take(stats, async () => {
       if (!dryRun) {
-        const rewrapping = (): Promise<boolean> => runner.run(() => rewrapFile(path, keys, purposes, durability))
+        const rewrapping = async (): Promise<boolean> => {
+          await prepare()
+          return runner.run(() => rewrapFile(path, keys, purposes, durability))
+        }
         return (await whenUnlocked(lockTimeout, control.signal, rewrapping)) ? 'rewrapped' : 'current'
       }
       unwrapUnderAny(keys, header, header.live, purposes).dek.fill(0)
       return 'rewrapped'
     })
-  })
+  }
+  return workThrough(roots, OUTCOMES, control, work, prepare)
 }
 
 function stateOf(keys: RotatingKeys, header: KeyHeader): 'foreign' | 'current' | 'due' {

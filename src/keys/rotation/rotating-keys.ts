@@ -30,6 +30,11 @@ export function checkRotatingKeys(name: string, keys: unknown): asserts keys is 
     throw invalidArgType(name, 'an instance of KeyManager', WITHHELD)
 }
 
+/** Waits for keys that were forgotten meanwhile: between two files, or while a file was waited for, an idle time may have ended. */
+export async function prepareKeys(...all: readonly (RotatingKeys | undefined)[]): Promise<void> {
+  for (const keys of all) await keys?.prepare?.()
+}
+
 /** Whether a slot says that its key is wrapped by this keyring. */
 export function isOf(keys: RotatingKeys, { content }: PlacedKeySlot): boolean {
   return equalBytes(content.keyringId, keys.id)

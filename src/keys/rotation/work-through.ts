@@ -79,6 +79,7 @@ function listRoots(roots: Roots): readonly PathLike[] {
  * Works on files, some at a time, and counts how each of them ended. What fails is noted, and the others go on.
  *
  * @param outcomes - All that `work` may return.
+ * @param prepare - Called before each file. What it throws ends the call.
  * @throws an AbortError, and ClosedError if there are no keys any more.
  */
 export async function workThrough<Outcome extends string>(
@@ -86,11 +87,13 @@ export async function workThrough<Outcome extends string>(
   outcomes: readonly Outcome[],
   { concurrency, signal, onProgress }: TreeOptions<Outcome> & { readonly concurrency: number },
   work: (path: string | Buffer) => Promise<Outcome>,
+  prepare: () => Promise<void>,
 ): Promise<TreeReport<Outcome>> {
   const counts = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<Outcome, number>
   const failures: FileFailure[] = []
   let files = 0
   await runParallel(untilAborted(listFiles(listRoots(roots)), signal), { concurrency }, async (found) => {
+    await prepare()
     if (found.error === undefined) await count(found.path)
     else failures.push({ path: found.path, error: found.error })
     files++

@@ -150,6 +150,36 @@ test('a locked key manager asks once for all that is to be done', async () => {
   expect(asked).toBe(1)
 })
 
+test('one that locks itself between two files asks again, and so does the one that files go into', async () => {
+  const { folder, ring, files, keyManager } = await create()
+  await keyManager.rotateMasterKey()
+  let asked = 0
+  const unlock = (): { key: Uint8Array } => {
+    asked++
+    return { key }
+  }
+  using locking = await KeyManager.open(ring, { key, unlock })
+  const onProgress = (): void => locking.lock()
+  expect(await locking.rewrap(files, { purpose: PURPOSES, concurrency: 1, onProgress })).toMatchObject({
+    rewrapped: 3,
+    failures: [],
+  })
+  expect(asked).toBe(2)
+  ;(await KeyManager.create(`${folder}/other.json`, { key })).close()
+  using into = await KeyManager.open(`${folder}/other.json`, { key, unlock })
+  into.lock()
+  const options = {
+    purpose: PURPOSES,
+    into,
+    concurrency: 1,
+    onProgress: (): void => [locking, into].forEach((keys) => keys.lock()),
+  }
+  expect(await locking.reencrypt(files, options)).toMatchObject({ reencrypted: 3, failures: [] })
+  const refusing = await KeyManager.open(ring, { key, unlock: () => Promise.reject(new Error('nobody is there')) })
+  const report = refusing.rewrap(files, { purpose: PURPOSES, concurrency: 1, onProgress: () => refusing.lock() })
+  await expect(report).rejects.toThrow('nobody is there')
+})
+
 test('channels tell of each file', async () => {
   const { files, keyManager } = await create()
   const heard: unknown[] = []
