@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { resolve } from 'node:path'
 import type { Stats } from 'node:fs'
 import { LockedError } from '../errors.js'
@@ -14,11 +15,12 @@ import { parseFlags } from './flags.js'
 import { FreshnessGuard, type Freshness } from './freshness.js'
 import { io, undoOnError, writeFully, type PathLike, type Steps } from './io/steps.js'
 import { inspectKeyHeader, type KeyHeader } from './key-header.js'
+import { isLink } from './locked-file.js'
 import { nameOf, saltOf } from './open-file.js'
 import { resolveOpenOptions, type ResolvedOptions } from './options.js'
 import { Session } from './session.js'
 import { StreamSealer } from './streams/stream-sealer.js'
-import { createSuccessor, discardSuccessor, publishSuccessor } from './successor-file.js'
+import { createSuccessor, discardSuccessor, publishSuccessor, statIfThere } from './successor-file.js'
 
 /** With what a file is read, and with what it is written anew. */
 export interface NewCredentials {
@@ -61,13 +63,15 @@ export function* reencryptFile(
   choose: (header: KeyHeader) => NewCredentials | undefined,
 ): Steps<Uint8Array | undefined> {
   const name = nameOf(path)
-  const target = yield* io.realpath(path)
-  const lock = yield* acquireLock(lockPath(target), name, 0)
+  const target = yield* findTarget(path)
+  const lock = yield* acquireLock(lockPath(target.toString()), name, 0)
   try {
     const { header, stats } = yield* inspectKeyHeader(path)
     const credentials = choose(header)
     if (credentials === undefined) return undefined
-    return yield* replace({ path, name, target, stats }, credentials, settings)
+    const place = { path, name, target, stats }
+    yield* checkThere(place)
+    return yield* replace(place, credentials, settings)
   } finally {
     yield* releaseLock(lock)
   }
@@ -77,8 +81,21 @@ interface Place {
   readonly path: PathLike
   readonly name: string
   /** Without symbolic links. */
-  readonly target: string
+  readonly target: string | Buffer
   readonly stats: Stats
+}
+
+/** Bytes that are no text stay what they are: as text they would be another name. */
+function* findTarget(path: PathLike): Steps<string | Buffer> {
+  const isText = !Buffer.isBuffer(path) || isUtf8(path)
+  return isText || (yield* isLink(path)) ? yield* io.realpath(path) : path
+}
+
+/** @throws LockedError if what would be replaced is not what is read. */
+function* checkThere({ name, target, stats }: Place): Steps<void> {
+  const there = yield* statIfThere(target)
+  if (there?.ino === stats.ino && there.dev === stats.dev) return
+  throw new LockedError('something else has the place of the file', { path: name })
 }
 
 function* replace(place: Place, { from, to }: NewCredentials, settings: ReencryptSettings): Steps<Uint8Array> {
@@ -107,6 +124,7 @@ function* replace(place: Place, { from, to }: NewCredentials, settings: Reencryp
 
   function* publish(): Steps<void> {
     yield* io.close(successor.fd)
+    yield* checkThere(place)
     yield* publishSuccessor(successor)
   }
 }

@@ -1,9 +1,12 @@
 import {
   chmodSync,
+  copyFileSync,
+  existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -169,6 +172,35 @@ describe('names', () => {
     expect(await run(link)).toMatchObject({ reencrypted: 1 })
     expect(read(path, ONLY_NEW)).toBe('content')
     expect(read(link, ONLY_NEW)).toBe('content')
+  })
+
+  test.runIf(process.platform === 'linux')('names that are no UTF-8 are kept', async () => {
+    const folder = inFolder('bytes')
+    mkdirSync(folder)
+    const odd = Buffer.concat([Buffer.from(join(folder, 'odd')), Buffer.from([0xff])])
+    makeFile(join(folder, 'even'), 'odd')
+    copyFileSync(join(folder, 'even'), odd)
+    const names = readdirSync(folder, { encoding: 'buffer' })
+    expect(await run(folder)).toMatchObject({ files: 2, reencrypted: 2, failures: [] })
+    expect(readdirSync(folder, { encoding: 'buffer' })).toEqual(names)
+    expect(EncryptedFile.readFileSync(odd, { ...optionsFor(ONLY_NEW), encoding: 'utf8' })).toBe('odd')
+    // What such a link leads to has no text to be named by.
+    const link = join(folder, 'link')
+    symlinkSync(odd, link)
+    expect((await run(link)).failures.length).toBe(1)
+    expect(readdirSync(folder).length).toBe(3)
+  })
+
+  test('a file that somebody else puts in its place meanwhile is not lost', async () => {
+    const [path, other] = [inFolder('replaced'), inFolder('replacing')]
+    makeFile(path, patternBytes(3 * 2 ** 20))
+    makeFile(other, 'other')
+    const onProgress = ({ bytes }: { bytes: number }): void => {
+      if (bytes > 0 && existsSync(other)) renameSync(other, path)
+    }
+    expect(codeOf(await run(path, { onProgress }))).toBe('ERR_SEALFILE_LOCKED')
+    expect(read(path, OLD)).toBe('other')
+    expect(readdirSync(inFolder('')).filter((name) => name.includes('sealfile-'))).toEqual([])
   })
 
   test('hard links become files of their own, and no name keeps the old key', async () => {
