@@ -147,7 +147,7 @@ class Migration {
     const there = await statIfThere(place)
     this.#there = there
     if (there === undefined) return false
-    const { overwrite, update } = this.#request
+    const { overwrite, update, removeSource } = this.#request
     const refuse = (message: string, cause?: unknown): false => {
       if (overwrite && there.isFile()) return false
       throw failure(`${message}; 'overwrite' replaces it`, this.#target, cause)
@@ -163,7 +163,8 @@ class Migration {
       return refuse('the target is there, and does not open with this key, purpose and context', error)
     }
     if (await this.#holds(place, there, length, source)) return true
-    if (update && source.stats.mtimeNs > there.mtimeNs && (await isAsItWasMade(place, there))) return false
+    // Where sources are removed, the target may be all that there is of another file of this name.
+    if (update && !removeSource && source.stats.mtimeNs > there.mtimeNs && (await isAsItWasMade(place, there))) return false
     return refuse('the target is there, and does not hold what the source does')
   }
 

@@ -68,7 +68,7 @@ export interface MigrationOptions extends Pick<OpenOptions, 'keyManager' | 'cont
 export interface MigrateFileOptions extends MigrationOptions, Pick<OpenOptions, 'purpose'> {
   /**
    * Make a target again whose source was changed since, if nobody has written to the target: the source's time is newer, and that of the
-   * target is still the one that its source had.
+   * target is still the one that its source had. Not together with `removeSource`: the target may be all that there is.
    *
    * @defaultValue false
    */

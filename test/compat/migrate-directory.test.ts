@@ -276,6 +276,22 @@ test('sources that were changed are taken over again, and targets that were writ
   expect(readEncrypted(join(target, 'both')).toString()).toBe('old of the target')
 })
 
+test('where sources are removed, a target that may be the only copy is not replaced by another source of its name', async () => {
+  const source = makeTree({ inbox: 'first' })
+  utimesSync(join(source, 'inbox'), 1_000_000_000, 1_000_000_000)
+  const target = freshTarget()
+  const options = { ...PLAIN, removeSource: true }
+  expect(await migrateDirectory(source, target, options)).toMatchObject({ migrated: 1, failures: [] })
+  writeFileSync(join(source, 'inbox'), 'second')
+  const { migrated, failures } = await migrateDirectory(source, target, options)
+  expect({ migrated, failures }).toEqual({
+    migrated: 0,
+    failures: [{ path: join(source, 'inbox'), error: sealfileError('ERR_SEALFILE_MIGRATION') }],
+  })
+  expect(readEncrypted(join(target, 'inbox')).toString()).toBe('first')
+  expect(readFileSync(join(source, 'inbox'), 'utf8')).toBe('second')
+})
+
 test('a dry run tells what would happen, and does nothing', async () => {
   const source = makeTree(FILES)
   const target = freshTarget()
