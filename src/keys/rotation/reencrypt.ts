@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises'
 import { invalidArgType, invalidArgValue, WITHHELD } from '../../argument-errors.js'
 import { namePlace, publish, type FileKeyChangeMessage } from '../../audit-channels.js'
 import { equalBytes } from '../../bytes/arrays.js'
@@ -113,7 +114,9 @@ export async function reencrypt(keys: RotatingKeys, roots: Roots, options: Reenc
     const name = nameOf(path)
     const purposes = await purposesOf(name)
     const context = task.contextOf(name)
-    return turns.take(seen.stats, async () => {
+    // Not by the file itself: it is another one as soon as it was replaced, and still locked.
+    const place = await realpath(path, { encoding: 'buffer' })
+    return turns.take(place.toString('latin1'), async () => {
       const settings = { ...task.settings, control: { signal, onProgress: count() } }
       let change: FileKeyChangeMessage | undefined
       const choose = (header: KeyHeader): NewCredentials | undefined => {

@@ -83,7 +83,7 @@ export async function rewrap(keys: RotatingKeys, roots: Roots, options: RewrapOp
     const state = stateOf(keys, header)
     if (state !== 'due') return state
     const purposes = await purposesOf(nameOf(path))
-    return turns.take(stats, async () => {
+    return turns.take(`${stats.dev}:${stats.ino}`, async () => {
       if (!dryRun) {
         const rewrapping = async (): Promise<boolean> => {
           await prepare()

@@ -28,8 +28,8 @@ export async function whenUnlocked<T>(timeout: number, signal: AbortSignal | und
 export class Turns {
   readonly #tails = new Map<string, Promise<unknown>>()
 
-  async take<T>({ dev, ino }: { readonly dev: number; readonly ino: number }, work: () => Promise<T>): Promise<T> {
-    const key = `${dev}:${ino}`
+  /** @param key - What two names of one file have in common, for as long as it is worked on. */
+  async take<T>(key: string, work: () => Promise<T>): Promise<T> {
     const mine = (this.#tails.get(key) ?? Promise.resolve()).then(work)
     const tail = mine.catch(() => undefined)
     this.#tails.set(key, tail)

@@ -148,6 +148,15 @@ describe('which files', () => {
     expect(await run(folder, { into: OTHER })).toMatchObject({ reencrypted: 0, current: 2, foreign: 1 })
   })
 
+  test('once where it is named twice, at whatever moment it is come to again', async () => {
+    for (let round = 0; round < 20; round++) {
+      const folder = inFolder(`twice-${round}`)
+      mkdirSync(folder)
+      for (let i = 0; i < 15; i++) makeFile(join(folder, `${i}`), `${i}`)
+      expect(await run([folder, folder])).toMatchObject({ files: 30, reencrypted: 15, current: 15, failures: [] })
+    }
+  })
+
   test('all of a tree, with what is no file of ours left alone', async () => {
     const folder = inFolder('tree')
     mkdirSync(join(folder, 'deep'), { recursive: true })
