@@ -3,7 +3,7 @@ import { publish, type KeyringChangeMessage } from '../audit-channels.js'
 import { invalidState } from '../argument-errors.js'
 import { equalBytes } from '../bytes/arrays.js'
 import { randomBytes } from '../bytes/random.js'
-import { InvalidKeyError } from '../errors.js'
+import { InvalidKeyError, KeyringError } from '../errors.js'
 import type { FileKeyRequest, KeySource, WrappedFileKey } from '../file/key-source.js'
 import { resolveArgon2Limits, resolveArgon2Parameters } from './argon2-parameters.js'
 import { copyKey, encodePassphrase, forgetUnlocker, resolveCredential, type Credential, type Unlocker } from './credentials.js'
@@ -199,19 +199,25 @@ export class KeyManager implements KeySource, Disposable {
    *
    * @param id - As {@link KeyManager.slots} tells it.
    * @param options - `provider`: is told to forget what it keeps for the slot.
-   * @throws KeyringError `ERR_SEALFILE_KEYRING_SLOT` if there is no such slot, or nothing else that could be opened.
+   * @throws KeyringError `ERR_SEALFILE_KEYRING_SLOT` if there is no such slot, or it is of another provider, or there is nothing else that
+   * could be opened.
    */
   async removeSlot(
     id: string,
     options: KeyringChangeOptions & { readonly provider?: KeyProvider | undefined } = {},
   ): Promise<void> {
+    const { provider } = options
     let slot: Slot | undefined
     const edit: Edit = (keyring) => {
       slot = keyring.slots.find((other) => encodeBytes(other.id) === id)
+      if (provider !== undefined && slot?.type === 'provider' && slot.provider !== provider.name) {
+        const message = `slot ${id} is of the provider '${slot.provider}', and '${provider.name}' keeps nothing for it`
+        throw new KeyringError('ERR_SEALFILE_KEYRING_SLOT', message)
+      }
       return removeSlot(id)(keyring)
     }
     await this.#change(() => edit, options, { change: 'remove-slot', slotId: id })
-    if (slot?.type === 'provider') await options.provider?.forget?.(slot.sealedSecret, contextOf(this.id, slot.id))
+    if (slot?.type === 'provider') await provider?.forget?.(slot.sealedSecret, contextOf(this.id, slot.id))
   }
 
   /**

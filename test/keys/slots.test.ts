@@ -107,6 +107,8 @@ describe('each kind of slot opens the keyring', () => {
     await expect(KeyManager.open(path, { key: kept! })).rejects.toThrow(wrongKey)
     await expect(KeyManager.open(path, { provider: new MemoryProvider('other') })).rejects.toThrow(noSlot)
     await expect(KeyManager.open(path, { provider: new MemoryProvider() })).rejects.toThrow(ProviderError)
+    await expect(keyManager.removeSlot(slot.id, { provider: new MemoryProvider('other') })).rejects.toThrow(noSlot)
+    await expectOpens(path, { provider }, keyManager)
     await keyManager.removeSlot(slot.id, { provider })
     expect(provider.kept.size).toBe(0)
     await expect(KeyManager.open(path, { provider })).rejects.toThrow(noSlot)
