@@ -138,8 +138,8 @@ describe('files that are none, or not whole', () => {
 
   test('system errors are as they are', async () => {
     const path = freshPath()
-    for (const call of [readAicoFile(path, ACCESS), inspectAico(path), isAicoFile(path)]) {
-      await expect(call).rejects.toMatchObject({ code: 'ENOENT', syscall: 'open', path })
+    for (const call of [() => readAicoFile(path, ACCESS), () => inspectAico(path), () => isAicoFile(path)]) {
+      await expect(call()).rejects.toMatchObject({ code: 'ENOENT', syscall: 'open', path })
     }
   })
 })
