@@ -21,7 +21,7 @@ import {
   type OpenKeyManagerOptions,
   type SlotInfo,
 } from './key-manager-options.js'
-import type { KeyProvider, ProviderContext } from './key-provider.js'
+import type { KeyProvider } from './key-provider.js'
 import { addGeneration, addSlot, removeGeneration, removeSlot, replaceSlot, type Edit } from './keyring-edits.js'
 import { encodeBytes } from './keyring-fields.js'
 import type { KeyringPath } from './keyring-file.js'
@@ -76,12 +76,17 @@ export class KeyManager implements KeySource, Disposable {
       await checkPassphrase(unlocker, options)
       const store = new KeyringStore(path)
       let keyring: Keyring | undefined
-      await store.create(async () => {
-        const created = await createKeyring(unlocker, { label, argon2, signal })
-        keyringKey = created.keyringKey
-        keyring = parseKeyring(created.content)
-        return created.content
-      })
+      try {
+        await store.create(async () => {
+          const created = await createKeyring(unlocker, { label, argon2, signal })
+          keyringKey = created.keyringKey
+          keyring = parseKeyring(created.content)
+          return created.content
+        })
+      } catch (error) {
+        if (keyring !== undefined) await forgetSlot(unlocker, keyring.slots[0]!, keyring.id)
+        throw error
+      }
       const [slot] = keyring!.slots as [KnownSlot]
       publishChange(store, keyring!, { change: 'create', slotId: encodeBytes(slot.id), slotType: slot.type })
       return new KeyManager(new OpenKeyring(store, keyring!, keyringKey!, {}, idle))
@@ -401,10 +406,7 @@ export class KeyManager implements KeySource, Disposable {
       try {
         await this.#change(makeEdit, options, () => ({ change: 'add-slot', slotId: encodeBytes(slot!.id), slotType: slot!.type }))
       } catch (error) {
-        // What the provider keeps for a slot that there is not is of no use.
-        if (slot?.type === 'provider' && unlocker.type === 'provider') {
-          await forgetQuietly(unlocker.provider, slot.sealedSecret, contextOf(this.id, slot.id))
-        }
+        if (slot !== undefined) await forgetSlot(unlocker, slot, this.id)
         throw error
       }
       return describeSlot(slot!)
@@ -426,12 +428,13 @@ export class KeyManager implements KeySource, Disposable {
   }
 }
 
-/** What went wrong before is what the caller must know. */
-async function forgetQuietly(provider: KeyProvider, sealedSecret: Uint8Array, context: ProviderContext): Promise<void> {
+/** Lets a provider forget a slot that could not be written: what it keeps for that is of no use. */
+async function forgetSlot(unlocker: Unlocker, slot: Slot, keyringId: Uint8Array): Promise<void> {
+  if (slot.type !== 'provider' || unlocker.type !== 'provider') return
   try {
-    await provider.forget?.(sealedSecret, context)
+    await unlocker.provider.forget?.(slot.sealedSecret, contextOf(keyringId, slot.id))
   } catch {
-    // The provider keeps something that is of no use.
+    // What went wrong before is what the caller must know.
   }
 }
 

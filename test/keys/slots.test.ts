@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { existsSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -134,6 +134,19 @@ describe('each kind of slot opens the keyring', () => {
     ] as unknown as KeyProvider['forget'][]) {
       await expect(keyManager.addProvider(Object.assign(provider, { forget }))).rejects.toThrow(KeyringError)
     }
+  })
+
+  test('nor has one whose keyring could not be written', async () => {
+    const provider = new MemoryProvider()
+    const folder = at('vanishing')
+    mkdirSync(folder)
+    const wrap = provider.wrap.bind(provider)
+    provider.wrap = (...args) => {
+      rmSync(folder, { recursive: true })
+      return wrap(...args)
+    }
+    await expect(KeyManager.create(`${folder}/ring.json`, { provider })).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(provider.kept.size).toBe(0)
   })
 
   test.each<[string, (provider: MemoryProvider) => Credential]>([

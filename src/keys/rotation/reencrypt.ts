@@ -43,7 +43,7 @@ export interface ReencryptOptions
   readonly context?: Uint8Array | ((path: string) => Uint8Array) | undefined
   /**
    * Leave out files whose data key was made under this generation of the master key, or a later one. To be able to go on after an
-   * interruption, rotate the master key first, and give the new generation here: what is done then says so itself.
+   * interruption, rotate the master key first, and give the new generation here: what is done then says so itself. From 1 to the newest.
    *
    * @defaultValue none: all files
    */
@@ -70,7 +70,6 @@ export type ReencryptReport = TreeReport<ReencryptOutcome> & {
 
 const OUTCOMES = ['reencrypted', 'current', 'foreign', 'notEncrypted'] as const
 const CONCURRENCY = 4
-const GENERATION_MAX = 2 ** 32 - 1
 const NO_BYTES = new Uint8Array(0)
 
 /** {@link ReencryptOptions}, checked. */
@@ -158,7 +157,7 @@ function resolveTask(keys: RotatingKeys, options: ReencryptOptions): Task {
     throw invalidArgType('options', 'of type object', options)
   }
   const { before, into, context = NO_BYTES, cipher, segmentSize, lockTimeout = 0, freshness } = options
-  if (before !== undefined) checkInteger('options.before', before, 1, GENERATION_MAX)
+  if (before !== undefined) checkInteger('options.before', before, 1, keys.generation)
   if (into !== undefined) {
     checkRotatingKeys('options.into', into)
     if (equalBytes(into.id, keys.id)) throw invalidArgValue('options.into', WITHHELD, 'must be of another keyring')
