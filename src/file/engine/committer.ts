@@ -1,4 +1,3 @@
-import { recordPosition } from '../../container/commit-record.js'
 import { ciphertextSize, segmentCount, segmentLength, segmentPosition } from '../../container/geometry.js'
 import { EMPTY_DIRECTORY_DIGEST, GrowthDigest } from '../../container/redo-list.js'
 import { accumulate, type SnapshotKey } from '../../seal/snapshot.js'
@@ -7,6 +6,7 @@ import type { CommittedState, FoundState } from './committed-state.js'
 import type { ContainerFile } from './container-file.js'
 import { Growth } from './growth.js'
 import { Journal, type CommitContent } from './journal.js'
+import { completeHeader } from './new-header.js'
 import { RedoWriter, type RedoList, type Replacement } from './redo-writer.js'
 import type { ReadableState, SegmentReader } from './segment-reader.js'
 import { SegmentSealer } from './segment-sealer.js'
@@ -363,14 +363,6 @@ export class Committer {
     yield* this.#queue.drain()
     this.#journal.adoptFirst(first.record, state)
   }
-}
-
-/** The header of a new file, records included. */
-function completeHeader(keyHeader: Uint8Array, records: Uint8Array): Uint8Array {
-  const header = new Uint8Array(recordPosition(0) + records.length)
-  header.set(keyHeader)
-  header.set(records, recordPosition(0))
-  return header
 }
 
 /** The slots whose record was torn, or newer than the one that counts. */
