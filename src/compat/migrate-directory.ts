@@ -1,5 +1,5 @@
-import { lstat, mkdir, opendir, realpath, stat } from 'node:fs/promises'
-import { isAbsolute, normalize, sep } from 'node:path'
+import { mkdir, opendir, realpath, stat } from 'node:fs/promises'
+import { sep } from 'node:path'
 import { invalidArgType, invalidArgValue } from '../argument-errors.js'
 import type { PathLike } from '../file/io/steps.js'
 import { checkAborted } from '../file/io/system-errors.js'
@@ -10,8 +10,8 @@ import { checkAicoAccess, type AicoAccess } from './aico-keys.js'
 import { migrate, type MigratedFile } from './migrate-file.js'
 import { flag, resolveMigrationOptions, type MigrationOptions, type MigrationRequest } from './migration-options.js'
 import { failure } from './migration-source.js'
-import { findPlace } from './migration-target.js'
-import { folderOf, isSamePath, isWithin, joinPath, nameIn, relativePath, takePath, type Path } from './paths.js'
+import { folderOf, isSamePath, isWithin, joinPath, relativePath, takePath, type Path } from './paths.js'
+import { checkTargetName, findFolder } from './target-folder.js'
 
 /** The same for all files, or a function of a file's path within the folder, with `/` between its parts. */
 export type ForEachPath<T> = T | ((path: string) => T)
@@ -178,20 +178,6 @@ async function checkFolders(source: Path, target: Path): Promise<Folders> {
   return { source: from, target: to, isSame }
 }
 
-/** @returns where a folder is, with links followed, or will be. */
-async function findFolder(path: Path): Promise<Path> {
-  const parent = folderOf(path)
-  if ((await isThere(path)) || isSamePath(parent, path)) return findPlace(path)
-  return joinPath(await findFolder(parent), nameIn(path))
-}
-
-async function isThere(path: Path): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  )
-}
-
 class TreeMigration {
   readonly #folders: Folders
   readonly #plan: Plan
@@ -284,12 +270,7 @@ class TreeMigration {
     const relative = relativePath(source, path)
     if (name === undefined) return joinPath(target, relative)
     if (typeof relative !== 'string') throw failure("the file's name is not UTF-8, so that it cannot be given another one", path)
-    const chosen: unknown = name(within)
-    if (typeof chosen !== 'string') throw invalidArgType('options.name()', 'of type string', chosen)
-    const clean = normalize(chosen)
-    if (chosen === '' || isAbsolute(clean) || clean.split(sep)[0] === '..' || clean.endsWith(sep) || clean === '.') {
-      throw invalidArgValue('options.name()', chosen, 'must be the path of a file inside the target')
-    }
+    const clean = checkTargetName('options.name()', name(within))
     if (this.#named.has(clean)) throw failure(`another file has the same target '${clean}'`, path)
     this.#named.add(clean)
     return joinPath(target, clean)

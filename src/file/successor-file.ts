@@ -25,13 +25,22 @@ function onText(path: Place, work: (text: string) => string): Place {
   return typeof path === 'string' ? work(path) : Buffer.from(work(path.toString('latin1')), 'latin1')
 }
 
-/** A name beside `target` that nobody else uses. */
-function temporaryPath(target: string): string {
+/** A name beside `target` that nobody else uses. @param token - 16 hexadecimal digits. */
+export function temporaryPlace(target: Place, token: string): Place {
+  return onText(target, (path) => temporaryPath(path, token))
+}
+
+function temporaryPath(target: string, token: string): string {
   const name = basename(target)
-  const unique = `.${Buffer.from(randomNonce(8)).toString('hex')}${SUFFIX}`
+  const unique = `.${token}${SUFFIX}`
   const isLong = Buffer.byteLength(name) + unique.length + 1 > NAME_MAX
   const short = isLong ? createHash('sha256').update(name).digest('hex') : name
   return join(dirname(target), `.${short}${unique}`)
+}
+
+/** @returns 16 hexadecimal digits that were never used before. */
+export function temporaryToken(): string {
+  return Buffer.from(randomNonce(8)).toString('hex')
 }
 
 /** @returns what the system says of a file; undefined where there is none. */
@@ -52,7 +61,7 @@ export function* statIfThere(path: PathLike): Steps<Stats | undefined> {
  * @param mode - Permission bits where there is none.
  */
 export function* createSuccessor(target: Place, predecessor: Stats | undefined, mode: number): Steps<SuccessorFile> {
-  const temporary = onText(target, temporaryPath)
+  const temporary = temporaryPlace(target, temporaryToken())
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
   const fd = yield* io.open(temporary, flags, predecessor === undefined ? mode : 0o600)
   const successor = { fd, temporary, target }

@@ -16,18 +16,23 @@ const RETRY_MS = 25
  * @param folder - Where `to` is.
  */
 export function* moveIntoPlace(from: PathLike, to: PathLike, folder: PathLike): Steps<void> {
+  yield* renameIntoPlace(from, to)
+  yield* syncFolder(folder)
+}
+
+/** The same, without waiting for the disk. */
+export function* renameIntoPlace(from: PathLike, to: PathLike): Steps<void> {
   const deadline = Date.now() + PATIENCE_MS
   for (;;) {
     try {
       yield* io.rename(from, to)
-      break
+      return
     } catch (error) {
       const isBusy = process.platform === 'win32' && BUSY.includes((error as NodeJS.ErrnoException).code)
       if (!isBusy || Date.now() >= deadline) throw error
       yield* io.sleep(RETRY_MS)
     }
   }
-  yield* syncFolder(folder)
 }
 
 /** Waits until the disk knows what names a folder holds, where the system can do that. */
