@@ -9,6 +9,7 @@ export default defineConfig([
       index: 'src/index.ts',
       fs: 'src/fs.ts',
       compat: 'src/compat.ts',
+      batch: 'src/batch.ts',
       providers: 'src/providers.ts',
       'passphrase-policy': 'src/passphrase-policy.ts',
     },
@@ -17,8 +18,8 @@ export default defineConfig([
     // What several entry points use is there once: an error of the one is an instance of the other's class.
     splitting: true,
     treeshake: true,
-    // The two builds run at the same time: this one leaves the other's file alone.
-    clean: ['!argon2-worker.js'],
+    // The builds run at the same time: this one leaves the others' files alone.
+    clean: ['!argon2-worker.js', '!batch-worker.js'],
     esbuildOptions(options, { format }) {
       if (format !== 'cjs') return
       // tsup's own shim makes a URL of the bare path, which a folder such as `c#` breaks.
@@ -31,5 +32,13 @@ export default defineConfig([
     // A worker is a file of its own. An ES module, whichever build starts it.
     entry: { 'argon2-worker': 'src/keys/argon2-worker.js' },
     format: 'esm',
+  },
+  {
+    ...shared,
+    entry: { 'batch-worker': 'src/batch/batch-worker.ts' },
+    format: 'esm',
+    // All that it needs is in it, so that a bundled application needs no more than a copy of it.
+    noExternal: [/^@noble\//],
+    treeshake: true,
   },
 ])

@@ -1,7 +1,11 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    globalSetup: 'test/support/build-workers.ts',
+    // A worker is no module that vitest could transform.
+    alias: [{ find: /^\.\/worker-url\.js$/, replacement: fileURLToPath(new URL('test/support/worker-url.ts', import.meta.url)) }],
     include: ['test/**/*.test.ts'],
     testTimeout: 120_000,
     // All cores: nothing that is measured here decides whether a test passes.

@@ -23,6 +23,9 @@ export type SealfileErrorCode =
   | 'ERR_SEALFILE_KEYS_LOCKED'
   | 'ERR_SEALFILE_MIGRATION'
   | 'ERR_SEALFILE_PACKAGE_MISSING'
+  | 'ERR_SEALFILE_BATCH_SOURCE'
+  | 'ERR_SEALFILE_BATCH_TARGET'
+  | 'ERR_SEALFILE_BATCH_WORKER'
 
 /** What an error may tell besides its message. */
 export interface SealfileErrorDetails {
@@ -170,4 +173,11 @@ export class PackageMissingError extends SealfileError<'ERR_SEALFILE_PACKAGE_MIS
   constructor(message: string, details?: SealfileErrorDetails) {
     super('ERR_SEALFILE_PACKAGE_MISSING', message, details)
   }
+}
+
+/** A file was left out of a batch: its source has changed, its target has another's name, or the threads that worked on it died. */
+export class BatchError extends SealfileError<
+  'ERR_SEALFILE_BATCH_SOURCE' | 'ERR_SEALFILE_BATCH_TARGET' | 'ERR_SEALFILE_BATCH_WORKER'
+> {
+  override readonly name = 'BatchError'
 }

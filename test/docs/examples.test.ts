@@ -10,7 +10,7 @@ import { codeBlocks, readDocument } from './markdown.js'
 /** Each of these is one program: a block may use what the blocks above it have declared. */
 const DOCUMENTS = [
   ...['README.md', 'docs/file-api.md', 'docs/fs.md', 'docs/streams.md', 'docs/migration.md', 'docs/errors.md'],
-  ...['docs/keys.md', 'docs/rotation.md', 'docs/key-providers.md'],
+  ...['docs/keys.md', 'docs/rotation.md', 'docs/key-providers.md', 'docs/batch.md'],
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'sealfile-docs-'))
@@ -40,6 +40,7 @@ async function bundle(code: string, outfile: string): Promise<void> {
     alias: {
       'sealfile/fs': join(root, 'src/fs.ts'),
       'sealfile/compat': join(root, 'src/compat.ts'),
+      'sealfile/batch': join(root, 'src/batch.ts'),
       'sealfile/passphrase-policy': join(root, 'src/passphrase-policy.ts'),
       'sealfile/providers': join(root, 'src/providers.ts'),
       sealfile: join(root, 'src/index.ts'),
@@ -48,6 +49,7 @@ async function bundle(code: string, outfile: string): Promise<void> {
     outfile,
   })
   await build({ ...common, entryPoints: [join(root, 'src/keys/argon2-worker.js')], outfile: join(outfile, '../argon2-worker.js') })
+  await build({ ...common, entryPoints: [join(root, 'src/batch/batch-worker.ts')], outfile: join(outfile, '../batch-worker.js') })
 }
 
 describe.each(DOCUMENTS)('the examples of %s', (path) => {

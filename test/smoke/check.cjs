@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict')
 const crypto = require('node:crypto')
 const { createReadStream, createWriteStream } = require('node:fs')
-const { mkdtemp, open, readFile, rm, stat, writeFile } = require('node:fs/promises')
+const { mkdir, mkdtemp, open, readFile, rm, stat, writeFile } = require('node:fs/promises')
 const { tmpdir } = require('node:os')
 const { join } = require('node:path')
 const { pipeline } = require('node:stream/promises')
@@ -24,10 +24,10 @@ function errorOf(promise) {
  * @param {any} sealfile - As the caller imported or required it, which TypeScript takes for two different packages.
  * @param {any} sealfileFs - `sealfile/fs`, in the same way.
  * @param {string} caller - How it did that, for the line.
- * @param {{ compat: any, providers: any, passphrasePolicy: any }} others - The entry points that need packages which are not installed
+ * @param {{ batch: any, compat: any, providers: any, passphrasePolicy: any }} others - The entry points that need packages which are not installed
  *   here, for some of what they do.
  */
-async function check(sealfile, sealfileFs, caller, { compat, providers, passphrasePolicy }) {
+async function check(sealfile, sealfileFs, caller, { batch, compat, providers, passphrasePolicy }) {
   const { EncryptedFile, KeyManager, CorruptedFileError, InvalidKeyError, SealfileError } = sealfile
   let workers = 0
   process.on('worker', () => workers++)
@@ -101,6 +101,21 @@ async function check(sealfile, sealfileFs, caller, { compat, providers, passphra
     await writeFile(age, 'age-encryption.org/v1\n')
     const missing = await errorOf(migrateFile(age, age, { ...reading, age: { passphrase } }))
     assert(missing instanceof SealfileError && missing.code === 'ERR_SEALFILE_PACKAGE_MISSING')
+
+    const before = workers
+    const tree = join(folder, 'tree')
+    await mkdir(join(tree, 'inner'), { recursive: true })
+    await writeFile(join(tree, 'inner', 'file'), content)
+    await writeFile(join(tree, 'not encrypted'), 'text')
+    const made = await batch.encryptBatch(tree, { target: join(folder, 'tree-enc'), ...reading })
+    assert.deepEqual([made.files, made.failures], [2, []])
+    await writeFile(join(folder, 'tree-enc', 'plain'), 'text')
+    const { files, failures } = await batch.decryptBatch(join(folder, 'tree-enc'), { target: join(folder, 'tree-dec'), ...reading })
+    assert.equal(files, 2)
+    assert(failures[0].error instanceof sealfile.InvalidFileFormatError, 'errors of workers have the classes of the package')
+    assert((await readFile(join(folder, 'tree-dec', 'inner', 'file'))).equals(content), 'a batch comes back')
+    assert(workers > before, 'a batch ran in workers')
+    workers = before
     keyManager.close()
 
     const context = { keyringId: 'AAECAwQFBgcICQoLDA0ODw', slotId: 'EBESExQVFhcYGRobHB0eHw' }

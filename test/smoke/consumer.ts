@@ -9,6 +9,7 @@ import {
 } from 'sealfile'
 import { createEncryptedFs, type EncryptedFs, type EncryptedFsOptions } from 'sealfile/fs'
 import { migrateFile, type MigrateFileOptions, type MigratedFile } from 'sealfile/compat'
+import { BatchControl, encryptBatch, type BatchReport, type EncryptBatchOptions } from 'sealfile/batch'
 import { createPassphrasePolicy, type PassphraseCheck } from 'sealfile/passphrase-policy'
 import { createKeychainProvider, createVaultTransitProvider, type KeyProvider } from 'sealfile/providers'
 import { deepEqual, equal } from 'node:assert/strict'
@@ -51,6 +52,18 @@ async function roundTrip(folder: string): Promise<void> {
   const migrating: MigrateFileOptions = { keyManager, purpose: 'config', onProgress: ({ phase, done }) => `${phase} ${done}` }
   const { outcome, format }: MigratedFile = await migrateFile(plain, plain, migrating)
   deepEqual([outcome, format], ['migrated', 'plain'])
+
+  const batching: EncryptBatchOptions = {
+    keyManager,
+    target: join(folder, 'batch'),
+    purpose: (name) => name,
+    control: new BatchControl(),
+  }
+  const { files, failures }: BatchReport = await encryptBatch([plain], {
+    ...batching,
+    onProgress: ({ secondsLeft }) => secondsLeft,
+  })
+  deepEqual([files, failures], [1, []])
 
   const handle = await EncryptedFile.open(path, 'r+', options)
   const { ok }: VerifyReport = await handle.verify()

@@ -1,0 +1,6 @@
+export { decryptBatch, encryptBatch } from './batch/batch.js'
+export type { BatchOptions, BatchReport, DecryptBatchOptions, EncryptBatchOptions } from './batch/batch-options.js'
+export { BatchControl } from './batch/control.js'
+export type { BatchProgress } from './batch/progress.js'
+export type { Policy } from './batch/task-queue.js'
+export type { ForEachPath, SkippedEntry } from './compat/migrate-directory.js'

@@ -1,0 +1,171 @@
+import { availableParallelism } from 'node:os'
+import { invalidArgType, invalidArgValue } from '../argument-errors.js'
+import type { ForEachPath, SkippedEntry } from '../compat/migrate-directory.js'
+import { flag } from '../compat/migration-options.js'
+import { takePath, type Path } from '../compat/paths.js'
+import { checkSignal } from '../file/data-arguments.js'
+import type { PathLike } from '../file/io/steps.js'
+import type { KeySource } from '../file/key-source.js'
+import { checkInteger, resolveOpenOptions, type OpenOptions } from '../file/options.js'
+import { validatePurpose } from '../keys/purpose.js'
+import type { FileFailure, Roots } from '../keys/rotation/work-through.js'
+import { BatchControl } from './control.js'
+import type { WorkerSettings } from './messages.js'
+import type { BatchProgress } from './progress.js'
+import { POLICIES, type Policy } from './task-queue.js'
+
+/** How a batch is done. */
+export interface BatchOptions extends Pick<OpenOptions, 'keyManager' | 'context'> {
+  /** The folder that files are written into; it is made if it is not there. Neither inside an input folder nor around one. */
+  readonly target: PathLike
+  /** What the files are for: the same for all, or a function of the path within the input, with `/` between its parts. */
+  readonly purpose: ForEachPath<string>
+  /**
+   * The name of a target, by the path of its source within the input: a path within the target folder, with `/` between its parts. Folders
+   * keep theirs.
+   *
+   * @defaultValue the same
+   */
+  readonly name?: ((path: string) => string) | undefined
+  /**
+   * Replace what has the name of a target; else that is an error of this file.
+   *
+   * @defaultValue false
+   */
+  readonly overwrite?: boolean | undefined
+  /**
+   * What a file waits for before it takes its place. `os`: the operating system has it; a power cut may take it, or leave it empty. `fsync`:
+   * the disk has it.
+   *
+   * @defaultValue `os`
+   */
+  readonly durability?: 'os' | 'fsync' | undefined
+  /**
+   * Threads that do the work, 1 to 256.
+   *
+   * @defaultValue as many as there are processors
+   */
+  readonly workers?: number | undefined
+  /**
+   * In which order files are worked on.
+   *
+   * @defaultValue `makespan`
+   */
+  readonly policy?: Policy | undefined
+  /**
+   * Reject with the first failure, and begin no more, instead of going on with other files.
+   *
+   * @defaultValue false
+   */
+  readonly stopOnError?: boolean | undefined
+  /**
+   * Bytes of sources to be read a second, by all workers together: 1 or more.
+   *
+   * @defaultValue no limit
+   */
+  readonly bytesPerSecond?: number | undefined
+  /** Pauses the batch and lets it go on. */
+  readonly control?: BatchControl | undefined
+  /** Ends the call with an AbortError. Files that are being written are dropped; those that are done stay. */
+  readonly signal?: AbortSignal | undefined
+  /** Told at the beginning, four times a second, and at the end. */
+  readonly onProgress?: ((progress: BatchProgress) => void) | undefined
+}
+
+/** How files are encrypted. */
+export interface EncryptBatchOptions extends BatchOptions, Pick<OpenOptions, 'segmentSize' | 'cipher'> {}
+
+/** How files are decrypted. */
+export type DecryptBatchOptions = BatchOptions
+
+/** What came of a batch. */
+export interface BatchReport {
+  /** Files that were made. */
+  readonly files: number
+  /** Plaintext bytes in them. */
+  readonly bytes: number
+  /** What could not be done. Everything else was. */
+  readonly failures: readonly FileFailure[]
+  /** What is neither file nor folder, and was left alone. */
+  readonly skipped: readonly SkippedEntry[]
+}
+
+/** {@link BatchOptions}, checked and complete. */
+export interface BatchPlan {
+  readonly inputs: readonly Path[]
+  readonly target: Path
+  readonly keySource: KeySource
+  readonly purposeOf: (path: string) => string
+  readonly name: ((path: string) => string) | undefined
+  readonly settings: Omit<WorkerSettings, 'desk' | 'common' | 'counters'>
+  readonly workers: number
+  readonly policy: Policy
+  readonly stopOnError: boolean
+  readonly control: BatchControl | undefined
+  readonly signal: AbortSignal | undefined
+  readonly onProgress: ((progress: BatchProgress) => void) | undefined
+}
+
+const WORKERS_MAX = 256
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE`, RangeError `ERR_OUT_OF_RANGE`, naming the option. */
+export function resolveBatchOptions(
+  direction: WorkerSettings['direction'],
+  inputs: Roots,
+  options: EncryptBatchOptions,
+): BatchPlan {
+  if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
+    throw invalidArgType('options', 'of type object', options)
+  const { keyManager, purpose, context, segmentSize = 65_536, cipher = 'aes-256-gcm', durability = 'os' } = options
+  const { name, onProgress, control, signal, bytesPerSecond } = options
+  const { workers = Math.min(availableParallelism(), WORKERS_MAX), policy = 'makespan' } = options
+  for (const [key, value] of Object.entries({ name, onProgress })) {
+    if (value !== undefined && typeof value !== 'function') throw invalidArgType(`options.${key}`, 'of type function', value)
+  }
+  const isFunction = typeof purpose === 'function'
+  if (!isFunction) validatePurpose(purpose, 'options.purpose')
+  const open = { keyManager, purpose: 'checked', context, segmentSize, cipher, durability }
+  const resolved = resolveOpenOptions(open)
+  checkInteger('options.workers', workers, 1, WORKERS_MAX)
+  if (bytesPerSecond !== undefined) checkInteger('options.bytesPerSecond', bytesPerSecond, 1, Number.MAX_SAFE_INTEGER)
+  if (!POLICIES.includes(policy)) throw invalidArgValue('options.policy', policy, `must be one of: ${POLICIES.join(', ')}`)
+  if (control !== undefined && !(control instanceof BatchControl))
+    throw invalidArgType('options.control', 'an instance of BatchControl', control)
+  checkSignal(signal)
+  return {
+    inputs: listInputs(inputs),
+    target: takePath(options.target, 'options.target'),
+    keySource: keyManager,
+    purposeOf(path) {
+      if (!isFunction) return purpose
+      const chosen = purpose(path)
+      validatePurpose(chosen, 'options.purpose()')
+      return chosen
+    },
+    name,
+    settings: {
+      direction,
+      context: resolved.context,
+      segmentSize,
+      cipher,
+      durability,
+      overwrite: flag(options, 'overwrite'),
+      bytesPerSecond,
+    },
+    workers,
+    policy,
+    stopOnError: flag(options, 'stopOnError'),
+    control,
+    signal,
+    onProgress,
+  }
+}
+
+/** @throws TypeError for what holds no paths. */
+function listInputs(inputs: Roots): Path[] {
+  const isOne = typeof inputs === 'string' || Buffer.isBuffer(inputs) || inputs instanceof URL
+  if (!isOne && typeof (inputs as Partial<Iterable<PathLike>> | null | undefined)?.[Symbol.iterator] !== 'function') {
+    throw invalidArgType('inputs', 'a path or an iterable of paths', inputs)
+  }
+  return (isOne ? [inputs] : [...inputs]).map((input) => takePath(input, 'inputs'))
+}

@@ -1,0 +1,406 @@
+import { rm } from 'node:fs/promises'
+import { folderOf, type Path } from '../compat/paths.js'
+import { ClosedError } from '../errors.js'
+import type { SegmentRange } from '../file/engine/range-sealer.js'
+import { checkAborted } from '../file/io/system-errors.js'
+import { temporaryPlace, temporaryToken } from '../file/successor-file.js'
+import type { FileFailure } from '../keys/rotation/work-through.js'
+import type { BatchPlan, BatchReport } from './batch-options.js'
+import { WATCH } from './control.js'
+import { CostModel } from './cost-model.js'
+import { unpackError } from './error-transfer.js'
+import { FileFinder, findTarget, type MetFile } from './file-finder.js'
+import type { FileTask } from './messages.js'
+import { CommonState, StoppedError } from './meter.js'
+import { ProgressGauge } from './progress.js'
+import { SplitFile } from './split-file.js'
+import { TargetFolders } from './target-folders.js'
+import { TaskQueue, type Sized } from './task-queue.js'
+import { WorkerDiedError, WorkerThread } from './worker-thread.js'
+
+/** A file that is to be made. */
+interface Job extends Sized {
+  readonly source: Path
+  readonly target: Path
+  readonly purpose: string
+  /** How often it was begun by a worker that died. */
+  deaths: number
+}
+
+/** What a worker is at, for the progress. */
+interface Activity {
+  /** What its counter said when it began. */
+  readonly base: number
+  readonly files: readonly Job[]
+}
+
+/** A file of which several workers do a part, and the job that it is. */
+interface OpenSplit {
+  readonly job: Job
+  readonly split: SplitFile
+}
+
+/** Files that wait at most: their paths are what a batch needs memory for. */
+const WAITING_MAX = 32_768
+/** Files that are looked at with one message. */
+const LOOK_SIZE = 256
+/** Files from this size on are worked on by several workers. */
+const SPLIT_SIZE = 16 * 2 ** 20
+/** A file is given up when it was begun by so many workers that died. */
+const DEATHS_MAX = 3
+/** So many workers may die, one after the other, without anything done: then the next would, too. */
+const DEATHS_IN_A_ROW = 8
+const TELL_MS = 250
+
+/** One call: finds files, has them worked on by threads, and counts. The threads end with it. */
+export class BatchRun {
+  readonly #plan: BatchPlan
+  readonly #common = new CommonState()
+  readonly #model = new CostModel()
+  readonly #queue: TaskQueue<Job>
+  readonly #threads: readonly WorkerThread[]
+  readonly #activities = new Map<WorkerThread, Activity>()
+  /** Files that nobody has looked at yet. */
+  readonly #looks: MetFile[][] = []
+  readonly #splits: OpenSplit[] = []
+  readonly #failures: FileFailure[] = []
+  readonly #skipped: BatchReport['skipped'][number][] = []
+  readonly #wakers: (() => void)[] = []
+  #folders: TargetFolders | undefined
+  #isListed = false
+  /** How many workers are at something, after which there may be more to do. */
+  #busy = 0
+  #deathsInARow = 0
+  #end: { readonly error: unknown } | undefined
+  #made = { files: 0, bytes: 0 }
+  /** Files that are done with, and their sources' bytes. */
+  #done = { files: 0, bytes: 0 }
+  #total = { files: 0, bytes: 0 }
+
+  constructor(plan: BatchPlan) {
+    this.#plan = plan
+    this.#queue = new TaskQueue(plan.policy)
+    const settings = { ...plan.settings, common: this.#common.memory }
+    this.#threads = Array.from({ length: plan.workers }, () => new WorkerThread(settings, plan.keySource))
+  }
+
+  async run(): Promise<BatchReport> {
+    const { signal, control, keySource } = this.#plan
+    checkAborted(signal)
+    const preparing = keySource.prepare?.()
+    if (preparing !== undefined) await preparing
+    const target = await findTarget(this.#plan)
+    const folders = new TargetFolders(target)
+    await folders.ensure(target)
+    this.#folders = folders
+    const unwatch = control?.[WATCH]((isPaused) => this.#common.setPaused(isPaused))
+    const abort = (): void => this.#stop(undefined)
+    signal?.addEventListener('abort', abort, { once: true })
+    const stopTelling = this.#tellFromTimeToTime()
+    try {
+      await Promise.all([this.#find(target), ...this.#threads.map((thread) => this.#serve(thread))])
+    } finally {
+      unwatch?.()
+      signal?.removeEventListener('abort', abort)
+      await Promise.all(this.#threads.map((thread) => thread.terminate()))
+      await Promise.all(this.#splits.map(({ split }) => removeTemporary(split.task)))
+      stopTelling()
+    }
+    checkAborted(signal)
+    if (this.#end !== undefined) throw this.#end.error
+    return { ...this.#made, failures: this.#failures, skipped: this.#skipped }
+  }
+
+  /** Ends the batch with an error; the first one counts. */
+  #stop(error: unknown): void {
+    this.#end ??= { error }
+    this.#common.stop()
+    this.#wake()
+  }
+
+  /** Goes through the inputs, not far ahead of the workers. */
+  async #find(target: Path): Promise<void> {
+    let met: MetFile[] = []
+    const folders = this.#folders!
+    const finder = new FileFinder(this.#plan, target, {
+      file: async (file) => {
+        met.push(file)
+        if (met.length < LOOK_SIZE) return
+        this.#looks.push(met)
+        met = []
+        this.#wake()
+        while (this.#isFull && this.#end === undefined) await this.#wait()
+      },
+      folder: async (source, within) => {
+        await folders.ensure(folders.place(within), await folders.modeOf(source))
+      },
+      isStopped: () => this.#end !== undefined,
+      skipped: (entry) => this.#skipped.push(entry),
+      failed: (path, error) => this.#fail(path, error),
+    })
+    try {
+      await finder.run()
+      if (met.length > 0) this.#looks.push(met)
+    } catch (error) {
+      this.#stop(error)
+    }
+    this.#isListed = true
+    this.#wake()
+  }
+
+  get #isFull(): boolean {
+    return this.#looks.length * LOOK_SIZE + this.#queue.count >= WAITING_MAX
+  }
+
+  /** Gives a worker one task after the other, until there is nothing left that could become one. */
+  async #serve(thread: WorkerThread): Promise<void> {
+    while (this.#end === undefined) {
+      const work = this.#chooseWork(thread)
+      if (work === undefined) {
+        if (this.#isListed && this.#busy === 0) break
+        await this.#wait()
+        continue
+      }
+      this.#busy++
+      try {
+        await work()
+      } catch (error) {
+        this.#stop(error)
+      }
+      this.#activities.delete(thread)
+      this.#busy--
+      this.#wake()
+    }
+    this.#wake()
+  }
+
+  #chooseWork(thread: WorkerThread): (() => Promise<void>) | undefined {
+    for (const open of this.#splits) {
+      const range = open.split.take()
+      if (range !== undefined) return () => this.#doRange(thread, open, range)
+    }
+    const look = this.#looks.shift()
+    if (look !== undefined) return () => this.#look(thread, look)
+    const group = this.#queue.takeGroup(this.#model, { workers: this.#threads.length, largeSize: SPLIT_SIZE })
+    if (group.length === 0) return undefined
+    const isSplit = this.#threads.length > 1 && group[0]!.size >= SPLIT_SIZE
+    return isSplit ? () => this.#split(thread, group[0]!) : () => this.#makeFiles(thread, group)
+  }
+
+  /** Lets a worker find out how large files are, and queues them. */
+  async #look(thread: WorkerThread, met: readonly MetFile[]): Promise<void> {
+    const folders = this.#folders!
+    let sizes
+    try {
+      sizes = (await thread.run({ type: 'look', paths: met.map(({ source }) => source) })).value
+    } catch (error) {
+      this.#checkDeath(error)
+      this.#looks.unshift([...met])
+      return
+    }
+    for (const [index, size] of sizes.entries()) {
+      const { source, within, purpose } = met[index]!
+      this.#total.files++
+      try {
+        if (typeof size !== 'number') throw unpackError(size)
+        this.#total.bytes += size
+        const target = folders.place(within)
+        await folders.ensure(folderOf(target))
+        this.#queue.add({ source, target, purpose, size, deaths: 0 })
+      } catch (error) {
+        this.#done.files++
+        this.#fail(source, error)
+      }
+    }
+  }
+
+  async #makeFiles(thread: WorkerThread, jobs: readonly Job[]): Promise<void> {
+    const files = jobs.map(makeTask)
+    try {
+      const running = thread.run({ type: 'files', files })
+      this.#note(thread, jobs)
+      const { value, milliseconds } = await running
+      this.#settleFiles(jobs.slice(0, value.done), thread.failures, value.bytes)
+      this.#model.observe({ files: value.done, bytes: sumSizes(jobs.slice(0, value.done)) }, milliseconds)
+      this.#deathsInARow = 0
+    } catch (error) {
+      this.#checkDeath(error)
+      const finished = jobs.slice(0, error.files)
+      this.#settleFiles(finished, thread.failures, sumSizes(finished))
+      const [suspect, ...others] = jobs.slice(error.files)
+      for (const job of others) this.#queue.add(job)
+      if (suspect !== undefined) await this.#afterDeath(suspect, files[error.files]!, error)
+    }
+  }
+
+  #settleFiles(jobs: readonly Job[], failures: ReadonlyMap<number, unknown>, bytes: number): void {
+    for (const [index, job] of jobs.entries()) {
+      this.#done.files++
+      this.#done.bytes += job.size
+      if (failures.has(index)) this.#fail(job.source, failures.get(index))
+      else this.#made.files++
+    }
+    this.#made.bytes += bytes
+  }
+
+  async #split(thread: WorkerThread, job: Job): Promise<void> {
+    const task = makeTask(job)
+    try {
+      const { value } = await thread.run({ type: 'begin', file: task })
+      const open = { job, split: new SplitFile(task, value, this.#threads.length) }
+      this.#splits.push(open)
+      // It may have become empty.
+      if (open.split.isDone) await this.#finish(thread, open)
+    } catch (error) {
+      await this.#endJob(job, task, error)
+    }
+  }
+
+  async #doRange(thread: WorkerThread, open: OpenSplit, range: SegmentRange): Promise<void> {
+    const { split, job } = open
+    try {
+      const running = thread.run({ type: 'range', file: split.task, begun: split.begun, range })
+      this.#note(thread, [])
+      const { value, milliseconds } = await running
+      split.add(range, value)
+      this.#model.observe({ files: 0, bytes: split.bytesOf(range) }, milliseconds)
+      this.#deathsInARow = 0
+    } catch (error) {
+      if (error instanceof WorkerDiedError && !split.hasFailed && ++job.deaths < DEATHS_MAX) {
+        this.#checkDeath(error)
+        split.giveBack(range)
+        return
+      }
+      if (!split.hasFailed) job.deaths = DEATHS_MAX
+      split.fail(error)
+    }
+    if (split.isDone) await this.#finish(thread, open)
+    else if (split.isIdle && split.hasFailed) {
+      this.#drop(open)
+      await this.#endJob(job, split.task, split.error)
+    }
+  }
+
+  async #finish(thread: WorkerThread, open: OpenSplit): Promise<void> {
+    const { split, job } = open
+    this.#drop(open)
+    try {
+      const { task, begun, accumulator } = split
+      await thread.run({ type: 'finish', file: task, begun, accumulator })
+      this.#done.files++
+      this.#done.bytes += job.size
+      this.#made.files++
+      this.#made.bytes += begun.length
+    } catch (error) {
+      await this.#endJob(job, split.task, error)
+    }
+  }
+
+  #drop(open: OpenSplit): void {
+    this.#splits.splice(this.#splits.indexOf(open), 1)
+  }
+
+  /** A file that was worked on in parts was not made. */
+  async #endJob(job: Job, task: FileTask, error: unknown): Promise<void> {
+    if (error instanceof WorkerDiedError) {
+      this.#checkDeath(error)
+      await this.#afterDeath(job, task, error)
+      return
+    }
+    await removeTemporary(task)
+    if (error instanceof StoppedError) return
+    this.#done.files++
+    this.#done.bytes += job.size
+    this.#fail(job.source, error)
+  }
+
+  /** Does a file again whose worker died; once it has died too often with it, gives it up. */
+  async #afterDeath(job: Job, task: FileTask, error: WorkerDiedError): Promise<void> {
+    await removeTemporary(task)
+    if (++job.deaths < DEATHS_MAX) {
+      this.#queue.add(job)
+      return
+    }
+    this.#done.files++
+    this.#done.bytes += job.size
+    this.#fail(job.source, error)
+  }
+
+  /** @throws whatever is not the death of a worker; that, too, where they all die. */
+  #checkDeath(error: unknown): asserts error is WorkerDiedError {
+    if (!(error instanceof WorkerDiedError) || ++this.#deathsInARow >= DEATHS_IN_A_ROW) throw error
+  }
+
+  #fail(path: Path, error: unknown): void {
+    if (error instanceof StoppedError) return
+    if (this.#plan.stopOnError || error instanceof ClosedError) this.#stop(error)
+    this.#failures.push({ path, error })
+  }
+
+  /** What a worker counts from now on is that of these files, or of a range. It may be a new worker. */
+  #note(thread: WorkerThread, files: readonly Job[]): void {
+    this.#activities.set(thread, { base: thread.counters.bytes, files })
+  }
+
+  #wait(): Promise<void> {
+    return new Promise((resolve) => this.#wakers.push(resolve))
+  }
+
+  #wake(): void {
+    for (const waker of this.#wakers.splice(0)) waker()
+  }
+
+  /** @returns what tells for the last time. */
+  #tellFromTimeToTime(): () => void {
+    const { onProgress } = this.#plan
+    if (onProgress === undefined) return () => undefined
+    const gauge = new ProgressGauge(performance.now())
+    const tell = (): void => {
+      try {
+        onProgress(gauge.tell(performance.now(), this.#sample()))
+      } catch (error) {
+        this.#stop(error)
+      }
+    }
+    const timer = setInterval(tell, TELL_MS)
+    tell()
+    return () => {
+      clearInterval(timer)
+      tell()
+    }
+  }
+
+  #sample(): Parameters<ProgressGauge['tell']>[1] {
+    let { files, bytes } = this.#done
+    for (const [thread, activity] of this.#activities) {
+      files += activity.files.length > 0 ? thread.counters.files : 0
+      bytes += Math.max(0, thread.counters.bytes - activity.base)
+    }
+    for (const { split } of this.#splits) bytes += split.doneBytes
+    const total = this.#total
+    bytes = Math.min(bytes, total.bytes)
+    return {
+      files,
+      totalFiles: total.files,
+      bytes,
+      totalBytes: total.bytes,
+      failed: this.#failures.length,
+      isListed: this.#isListed && this.#looks.length === 0,
+      doneCost: this.#model.estimate({ files, bytes }),
+      leftCost: this.#model.estimate({ files: total.files - files, bytes: total.bytes - bytes }),
+    }
+  }
+}
+
+function makeTask({ source, target, purpose }: Job): FileTask {
+  return { source, target, purpose, token: temporaryToken() }
+}
+
+function sumSizes(jobs: readonly Job[]): number {
+  return jobs.reduce((sum, { size }) => sum + size, 0)
+}
+
+/** Removes what a worker may have left behind. */
+async function removeTemporary({ target, token }: FileTask): Promise<void> {
+  await rm(temporaryPlace(target, token), { force: true })
+}

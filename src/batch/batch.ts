@@ -1,0 +1,34 @@
+import type { Roots } from '../keys/rotation/work-through.js'
+import { resolveBatchOptions, type BatchReport, type DecryptBatchOptions, type EncryptBatchOptions } from './batch-options.js'
+import { BatchRun } from './batch-run.js'
+
+/**
+ * Encrypts files and folders into a target folder, on several threads. Of an input folder all that is in it is taken, under the paths that
+ * it has there, empty folders, too; an input file is taken under its name. Symbolic links that are met in a folder, and special files, are
+ * left alone and told of. Each file is written beside its place, and takes it when it is whole.
+ *
+ * @param inputs - Files and folders. They are only read.
+ * @returns what was done, and what failed: one file's failure does not keep others from being done.
+ * @throws TypeError or RangeError for options that cannot be, such as a target inside an input; an AbortError; ClosedError; with
+ * `stopOnError` whatever fails first; BatchError `ERR_SEALFILE_BATCH_WORKER` where no thread stays alive.
+ *
+ * @example
+ * ```ts
+ * const { failures } = await encryptBatch('photos', { target: 'photos-encrypted', keyManager, purpose: 'photos' })
+ * ```
+ */
+export async function encryptBatch(inputs: Roots, options: EncryptBatchOptions): Promise<BatchReport> {
+  return new BatchRun(resolveBatchOptions('encrypt', inputs, options)).run()
+}
+
+/**
+ * Decrypts files and folders into a target folder, on several threads, as {@link encryptBatch} encrypts them. A file takes its place once all
+ * of it has authenticated, each segment and the snapshot.
+ *
+ * @param inputs - Files and folders. They are only read.
+ * @returns what was done, and what failed: one file's failure does not keep others from being done.
+ * @throws what {@link encryptBatch} throws.
+ */
+export async function decryptBatch(inputs: Roots, options: DecryptBatchOptions): Promise<BatchReport> {
+  return new BatchRun(resolveBatchOptions('decrypt', inputs, options)).run()
+}

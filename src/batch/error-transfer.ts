@@ -1,0 +1,55 @@
+import * as errors from '../errors.js'
+
+/** An error as it goes from one thread to another: a structured clone would lose its class, its code and what else it tells. */
+export interface PackedError {
+  /** The class that it is made again of. */
+  readonly type: string
+  readonly message: string
+  readonly stack: string | undefined
+  /** What it tells besides: strings and numbers. */
+  readonly details: Readonly<Record<string, string | number>>
+  readonly cause: PackedError | undefined
+}
+
+/** All that an error of ours, of the system or for misuse may have. */
+const DETAILS = ['name', 'code', 'path', 'dest', 'syscall', 'errno', 'segment']
+/** In all less than the memory in which errors go from one thread to another, whatever the letters are. */
+const LONGEST_TEXT = 2_048
+
+/** By the names that errors have, which no bundler changes. */
+const CLASSES = new Map<string, { readonly prototype: object }>(Object.entries({ ...errors, TypeError, RangeError }))
+
+/** @returns what {@link unpackError} makes an error of that cannot be told from `value`; of something that is no error, an error. */
+export function packError(value: unknown, depth = 0): PackedError {
+  if (!(value instanceof Error)) {
+    return { type: 'Error', message: String(value), stack: undefined, details: {}, cause: undefined }
+  }
+  const entries = DETAILS.map((name) => [name, shorten((value as unknown as Readonly<Record<string, unknown>>)[name])] as const)
+  return {
+    type: value.name,
+    message: value.message.slice(0, LONGEST_TEXT),
+    stack: value.stack?.slice(0, LONGEST_TEXT),
+    details: Object.fromEntries(
+      entries.filter((entry): entry is [string, string | number] => ['string', 'number'].includes(typeof entry[1])),
+    ),
+    cause: value.cause === undefined || depth > 0 ? undefined : packError(value.cause, depth + 1),
+  }
+}
+
+function shorten(value: unknown): unknown {
+  return typeof value === 'string' ? value.slice(0, LONGEST_TEXT) : value
+}
+
+export function unpackError(packed: unknown): Error {
+  const { type, message, stack, details, cause } = packed as PackedError
+  const error = new Error(message)
+  const known = CLASSES.get(type)
+  if (known !== undefined) Object.setPrototypeOf(error, known.prototype)
+  for (const [name, value] of Object.entries(details)) {
+    if ((error as unknown as Readonly<Record<string, unknown>>)[name] === value) continue
+    Object.defineProperty(error, name, { value, enumerable: name !== 'name', writable: true, configurable: true })
+  }
+  if (stack !== undefined) error.stack = stack
+  if (cause !== undefined) error.cause = unpackError(cause)
+  return error
+}

@@ -1,0 +1,247 @@
+import { fstatSync, writeSync } from 'node:fs'
+import { equalBytes } from '../bytes/arrays.js'
+import { digestRecord } from '../container/commit-record.js'
+import { segmentCount } from '../container/geometry.js'
+import { CorruptedFileError } from '../errors.js'
+import { isCommitted } from '../file/engine/committed-state.js'
+import { ContainerFile } from '../file/engine/container-file.js'
+import { buildFinishedHeader, checkNewLength, unfinishedHeader } from '../file/engine/new-header.js'
+import { openRange } from '../file/engine/range-opener.js'
+import { sealRange, type SegmentRange } from '../file/engine/range-sealer.js'
+import type { ReadableState } from '../file/engine/segment-reader.js'
+import { matchesSnapshot } from '../file/engine/verifier.js'
+import { parseFlags } from '../file/flags.js'
+import { nodeDisk } from '../file/io/node-disk.js'
+import { runSync } from '../file/io/runners.js'
+import { io } from '../file/io/steps.js'
+import type { KeySource } from '../file/key-source.js'
+import { openFile, type OpenFile } from '../file/open-file.js'
+import { resolveOpenOptions, type ResolvedOptions } from '../file/options.js'
+import type { BegunFile, FileTask, WorkerSettings } from './messages.js'
+import type { Meter } from './meter.js'
+import { OutputFile } from './output-file.js'
+import { SourceFile, stampOf } from './source-file.js'
+
+/** What a worker does with files: whole ones, or one of which others do the rest. It has nothing else to do, so its calls wait. */
+export interface FileWork {
+  /** Makes a whole file. @returns plaintext bytes. */
+  make(task: FileTask): number
+  /** Begins a file that several workers go on with. */
+  begin(task: FileTask): BegunFile
+  /** Does a range of it. @returns the accumulator over the range; undefined where the file keeps none. */
+  doRange(task: FileTask, begun: BegunFile, range: SegmentRange): Uint8Array | undefined
+  /** Ends a file of which all ranges were done. @param accumulator - Over all segments. */
+  finish(task: FileTask, begun: BegunFile, accumulator: Uint8Array | undefined): void
+}
+
+const READ = parseFlags('r')
+
+/** @param keySource - Answers for the keys of single files. */
+export function createFileWork(settings: WorkerSettings, keySource: KeySource, meter: Meter): FileWork {
+  const { direction, context, segmentSize, cipher } = settings
+  const options = resolveOpenOptions({ keyManager: keySource, purpose: 'none yet', context, segmentSize, cipher })
+  const Kind = direction === 'encrypt' ? Sealing : Opening
+  return new Kind(settings, options, meter)
+}
+
+abstract class Work {
+  protected readonly settings: WorkerSettings
+  protected readonly onPiece: (length: number) => void
+  readonly #options: ResolvedOptions
+
+  constructor(settings: WorkerSettings, options: ResolvedOptions, meter: Meter) {
+    this.settings = settings
+    this.#options = options
+    this.onPiece = (length) => meter.addBytes(length)
+  }
+
+  protected optionsFor({ purpose }: FileTask): ResolvedOptions {
+    return { ...this.#options, purpose }
+  }
+
+  /** Makes an output, which is gone if `fill` fails. */
+  protected withOutput<T>(output: OutputFile, fill: (fd: number) => T): T {
+    try {
+      return fill(output.fd)
+    } catch (error) {
+      output.discard()
+      throw error
+    }
+  }
+}
+
+/** Encrypts. */
+class Sealing extends Work implements FileWork {
+  make(task: FileTask): number {
+    using source = new SourceFile(task.source)
+    const output = OutputFile.create(task, this.settings)
+    this.withOutput(output, (fd) => {
+      const { file, keyHeader } = ContainerFile.create('editable', task.target.toString(), this.optionsFor(task))
+      try {
+        const all = { first: 0, end: segmentCount(file.geometry, source.stamp.size) }
+        writeFinished(fd, file, keyHeader, source.stamp.size, this.#seal(file, source, fd, all))
+      } finally {
+        file.dispose()
+      }
+      source.checkUnchanged()
+    })
+    output.publish(source.stamp)
+    return source.stamp.size
+  }
+
+  begin(task: FileTask): BegunFile {
+    using source = new SourceFile(task.source)
+    const { file, keyHeader } = ContainerFile.create('editable', task.target.toString(), this.optionsFor(task))
+    file.dispose()
+    checkNewLength(file, source.stamp.size)
+    OutputFile.create(task, this.settings).close()
+    return { length: source.stamp.size, segmentSize: this.settings.segmentSize, stamp: source.stamp, keyHeader }
+  }
+
+  doRange(task: FileTask, begun: BegunFile, range: SegmentRange): Uint8Array {
+    using source = new SourceFile(task.source, begun.stamp)
+    return this.#withBegun(task, begun, (file, output) => {
+      try {
+        return this.#seal(file, source, output.fd, range)
+      } finally {
+        output.close()
+      }
+    })
+  }
+
+  finish(task: FileTask, begun: BegunFile, accumulator: Uint8Array): void {
+    this.#withBegun(task, begun, (file, output) => {
+      this.withOutput(output, (fd) => {
+        // The source is looked at once more: nobody has, since the last range was read.
+        new SourceFile(task.source, begun.stamp)[Symbol.dispose]()
+        writeFinished(fd, file, keyHeaderOf(begun), begun.length, accumulator)
+      })
+      output.publish(begun.stamp)
+    })
+  }
+
+  #seal(file: ContainerFile, source: SourceFile, target: number, range: SegmentRange): Uint8Array {
+    const work = { file, source: source.fd, length: source.stamp.size, target }
+    const accumulator = runSync(nodeDisk, sealRange(work, range, this.onPiece))
+    if (accumulator === undefined) throw source.changed()
+    return accumulator
+  }
+
+  #withBegun<T>(task: FileTask, begun: BegunFile, use: (file: ContainerFile, output: OutputFile) => T): T {
+    const header = unfinishedHeader(keyHeaderOf(begun))
+    const file = ContainerFile.open(task.target.toString(), this.optionsFor(task), header)
+    try {
+      return use(file, OutputFile.reopen(task, this.settings))
+    } finally {
+      file.dispose()
+    }
+  }
+}
+
+function keyHeaderOf(begun: BegunFile): Uint8Array {
+  return (begun as Extract<BegunFile, { keyHeader: unknown }>).keyHeader
+}
+
+function writeFinished(fd: number, file: ContainerFile, keyHeader: Uint8Array, length: number, accumulator: Uint8Array): void {
+  const header = buildFinishedHeader(file, keyHeader, length, accumulator)
+  for (let done = 0; done < header.length;) done += writeSync(fd, header, done, header.length - done, done)
+}
+
+/** Decrypts. */
+class Opening extends Work implements FileWork {
+  make(task: FileTask): number {
+    return this.#withSource(task, (source, state) => {
+      const output = OutputFile.create(task, this.settings)
+      this.withOutput(output, (target) => {
+        const accumulator = openAll(source, state, target, { first: 0, end: state.count }, this.onPiece)
+        checkWhole(source, state, accumulator)
+      })
+      output.publish(stampOf(fstatSync(source.fd)))
+      return state.length
+    })
+  }
+
+  begin(task: FileTask): BegunFile {
+    return this.#withSource(task, (source, state) => {
+      const stamp = stampOf(fstatSync(source.fd))
+      OutputFile.create(task, this.settings).close()
+      return { length: state.length, segmentSize: source.container.geometry.segmentSize, stamp, digest: digestOf(state) }
+    })
+  }
+
+  doRange(task: FileTask, begun: BegunFile, range: SegmentRange): Uint8Array | undefined {
+    return this.#withSource(task, (source, state) => {
+      checkSame(source, state, begun)
+      const output = OutputFile.reopen(task, this.settings)
+      try {
+        return openAll(source, state, output.fd, range, this.onPiece)
+      } finally {
+        output.close()
+      }
+    })
+  }
+
+  finish(task: FileTask, begun: BegunFile, accumulator: Uint8Array | undefined): void {
+    this.#withSource(task, (source, state) => {
+      const output = OutputFile.reopen(task, this.settings)
+      this.withOutput(output, () => {
+        checkSame(source, state, begun)
+        checkWhole(source, state, accumulator)
+      })
+      output.publish(begun.stamp)
+    })
+  }
+
+  #withSource<T>(task: FileTask, use: (source: OpenFile, state: ReadableState) => T): T {
+    const source = runSync(nodeDisk, openFile(task.source, READ, this.optionsFor(task)))
+    try {
+      return use(source, source.content.state!)
+    } finally {
+      source.container.dispose()
+      runSync(nodeDisk, source.content.forget())
+      runSync(nodeDisk, io.close(source.fd))
+    }
+  }
+}
+
+/** @throws CorruptedFileError; LockedError where what does not authenticate may be the work of a writer who goes on. */
+function openAll(
+  source: OpenFile,
+  state: ReadableState,
+  target: number,
+  range: SegmentRange,
+  onPiece: (length: number) => void,
+): Uint8Array | undefined {
+  const { container: file, reader } = source
+  try {
+    return runSync(nodeDisk, openRange({ file, reader, state, target }, range, onPiece))
+  } catch (error) {
+    if (error instanceof CorruptedFileError) checkStill(source, state)
+    throw error
+  }
+}
+
+/** Looks whether the segments that were read are those of the state. @throws CorruptedFileError, LockedError. */
+function checkWhole(source: OpenFile, state: ReadableState, accumulator: Uint8Array | undefined): void {
+  if (!isCommitted(state) || matchesSnapshot(source.container, state, accumulator!.slice()) === 'matches') return
+  checkStill(source, state)
+  throw source.container.rolledBack()
+}
+
+/** @throws LockedError if the file has another state by now. */
+function checkStill(source: OpenFile, state: ReadableState): void {
+  runSync(nodeDisk, source.content.refresh())
+  if (source.content.state !== state) throw source.container.changing()
+}
+
+/** @throws LockedError if the file is in another state than when it was begun. */
+function checkSame(source: OpenFile, state: ReadableState, begun: BegunFile): void {
+  const { digest } = begun as Extract<BegunFile, { digest: unknown }>
+  const now = digestOf(state)
+  const isSame = digest === undefined || now === undefined ? digest === now : equalBytes(digest, now)
+  if (!isSame || state.length !== begun.length) throw source.container.changing()
+}
+
+function digestOf(state: ReadableState): Uint8Array | undefined {
+  return isCommitted(state) ? digestRecord(state.record) : undefined
+}

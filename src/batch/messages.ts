@@ -1,0 +1,107 @@
+import type { CipherName } from '../seal/suites.js'
+import type { Place } from '../file/successor-file.js'
+import type { PackedError } from './error-transfer.js'
+import type { SegmentRange } from '../file/engine/range-sealer.js'
+
+/** What the main thread and its workers say to each other. No message holds a key. */
+
+export type Direction = 'encrypt' | 'decrypt'
+
+/** What a worker is started with. */
+export interface WorkerSettings {
+  readonly direction: Direction
+  readonly context: Uint8Array
+  readonly segmentSize: number
+  readonly cipher: CipherName
+  readonly durability: 'os' | 'fsync'
+  readonly overwrite: boolean
+  /** Bytes of sources a second, of all workers together. */
+  readonly bytesPerSecond: number | undefined
+  /** Where keys are asked for. */
+  readonly desk: SharedArrayBuffer
+  /** What all workers of a batch look at. */
+  readonly common: SharedArrayBuffer
+  /** What this one has done. */
+  readonly counters: SharedArrayBuffer
+}
+
+/** One file to be made of another. Bytes in place of a text come out of a message as a Uint8Array. */
+export interface FileTask {
+  readonly source: Place
+  readonly target: Place
+  readonly purpose: string
+  /** Makes the name of the temporary file, so that whoever outlives the worker can remove it. */
+  readonly token: string
+}
+
+/** A file that was begun, to be worked on range by range: what every worker must know of it. */
+export type BegunFile = BegunSealing | BegunOpening
+
+interface Begun {
+  /** Plaintext bytes. */
+  readonly length: number
+  readonly segmentSize: number
+  /** The source, as it was. */
+  readonly stamp: SourceStamp
+}
+
+/** A file that is being encrypted. */
+interface BegunSealing extends Begun {
+  /** Preamble and key slots. */
+  readonly keyHeader: Uint8Array
+}
+
+/** A file that is being decrypted. */
+interface BegunOpening extends Begun {
+  /** Of the commit record; undefined for a stream. */
+  readonly digest: Uint8Array | undefined
+}
+
+/** A file as it was when it was opened. */
+export interface SourceStamp {
+  readonly dev: number
+  readonly ino: number
+  readonly size: number
+  readonly mtimeMs: number
+  readonly ctimeMs: number
+  readonly atimeMs: number
+  readonly mode: number
+}
+
+/** What a worker is to do. */
+export type Task =
+  | { readonly type: 'look'; readonly paths: readonly Place[] }
+  | { readonly type: 'files'; readonly files: readonly FileTask[] }
+  | { readonly type: 'begin'; readonly file: FileTask }
+  | { readonly type: 'range'; readonly file: FileTask; readonly begun: BegunFile; readonly range: SegmentRange }
+  | { readonly type: 'finish'; readonly file: FileTask; readonly begun: BegunFile; readonly accumulator: Uint8Array | undefined }
+
+/** What comes of each kind of task. */
+export interface Results {
+  /** Sizes, and errors where there are none. */
+  readonly look: readonly (number | PackedError)[]
+  readonly files: GroupResult
+  readonly begin: BegunFile
+  readonly range: Uint8Array | undefined
+  readonly finish: undefined
+}
+
+/** What came of some files. */
+export interface GroupResult {
+  /** How many were begun and ended: fewer than asked for where the batch was stopped. */
+  readonly done: number
+  /** Plaintext bytes of those that did not fail. */
+  readonly bytes: number
+}
+
+/** A file of a group could not be made: told at once, because the worker may not live to tell it later. */
+export interface FailureMessage {
+  /** Its place in the group. */
+  readonly index: number
+  readonly failure: PackedError
+}
+
+/** The answer to a task. */
+export type Answer =
+  | { readonly value: Results[keyof Results]; readonly milliseconds: number }
+  | { readonly error: PackedError; readonly isStopped: boolean }

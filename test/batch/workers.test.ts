@@ -1,0 +1,197 @@
+import type { Worker } from 'node:worker_threads'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { decryptBatch, encryptBatch } from '../../src/batch.js'
+import { packError, unpackError } from '../../src/batch/error-transfer.js'
+import {
+  BatchError,
+  CorruptedFileError,
+  InvalidKeyError,
+  KeyManager,
+  SealfileError,
+  type FileKeyRequest,
+  type KeySource,
+  type WrappedFileKey,
+} from '../../src/index.js'
+import { errorOf, OPTIONS, patternBytes, readEncrypted, sealfileError } from '../support/encrypted-files.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+
+const inFolder = temporaryFolder()
+let folders = 0
+const freshPath = (): string => inFolder(`folder-${folders++}`)
+const MIB = 2 ** 20
+const keyManager = OPTIONS.keyManager
+
+function makeFiles(sizes: readonly number[]): string {
+  const folder = freshPath()
+  mkdirSync(folder)
+  for (const [i, size] of sizes.entries()) writeFileSync(join(folder, `${i}`), patternBytes(size, i))
+  return folder
+}
+
+let started: Worker[] = []
+let onStart: (worker: Worker) => void = () => undefined
+process.on('worker', (worker: Worker) => {
+  if (started.push(worker) > 0) onStart(worker)
+})
+afterEach(() => {
+  started = []
+  onStart = () => undefined
+})
+
+/** Kills workers after these times, each the next one that starts. */
+function killAfter(...milliseconds: readonly number[]): void {
+  const times = [...milliseconds]
+  onStart = (worker) => {
+    const time = times.shift()
+    if (time !== undefined) setTimeout(() => void worker.terminate(), time)
+  }
+}
+
+describe('a worker that dies', () => {
+  test.each([[[60, 90, 150, 200]], [[120, 120, 120, 120]]])('costs nothing but time: %j', async (times) => {
+    const sizes = Array.from({ length: 900 }, (_, i) => (i * 97) % 20_000)
+    const source = makeFiles(sizes)
+    const target = freshPath()
+    killAfter(...times)
+    // A file that was in its place when its worker died may be done twice.
+    const report = await encryptBatch(source, { keyManager, purpose: 'test', workers: 2, target, overwrite: true })
+    expect(report).toMatchObject({ files: 900, bytes: sizes.reduce((sum, size) => sum + size, 0), failures: [] })
+    expect(started.length).toBeGreaterThan(2)
+    expect(readdirSync(target)).toHaveLength(900)
+    for (const [i, size] of sizes.entries()) expect(readEncrypted(join(target, `${i}`)).equals(patternBytes(size, i))).toBe(true)
+  })
+
+  test('in the middle of a large file has its range done again', async () => {
+    const source = makeFiles([96 * MIB])
+    const target = freshPath()
+    killAfter(250, 300)
+    const limits = { workers: 2, bytesPerSecond: 160 * MIB }
+    const report = await encryptBatch(source, { keyManager, purpose: 'test', target, ...limits })
+    expect(report).toMatchObject({ files: 1, bytes: 96 * MIB, failures: [] })
+    expect(started.length).toBeGreaterThan(2)
+    expect(readdirSync(target)).toEqual(['0'])
+    expect(readEncrypted(join(target, '0')).equals(patternBytes(96 * MIB, 0))).toBe(true)
+  })
+
+  test('each time with one file is told', async () => {
+    const source = makeFiles([12 * MIB, 10])
+    const target = freshPath()
+    // Slow enough to be met at work, each time.
+    onStart = (worker) => void setTimeout(() => void worker.terminate(), 400)
+    const limits = { workers: 1, bytesPerSecond: 8 * MIB }
+    const { failures } = await encryptBatch(source, { keyManager, purpose: 'test', target, ...limits })
+    expect(failures[0]).toEqual({ path: join(source, '0'), error: sealfileError('ERR_SEALFILE_BATCH_WORKER') })
+    expect(readdirSync(target).filter((name) => name !== '1')).toEqual([])
+  })
+
+  test('as soon as it starts, one like the other, ends the batch', async () => {
+    onStart = (worker) => void worker.terminate()
+    const batch = encryptBatch(makeFiles([1, 2, 3, 4, 5, 6, 7, 8, 9]), {
+      keyManager,
+      purpose: 'test',
+      workers: 2,
+      target: freshPath(),
+    })
+    await expect(batch).rejects.toEqual(sealfileError('ERR_SEALFILE_BATCH_WORKER'))
+  })
+})
+
+describe('workers', () => {
+  test('are started for what there is to do, and end with the batch', async () => {
+    const exits: Promise<unknown>[] = []
+    onStart = (worker) => exits.push(new Promise((resolve) => worker.once('exit', resolve)))
+    await encryptBatch(makeFiles([5]), { keyManager, purpose: 'test', workers: 8, target: freshPath() })
+    expect(started.length).toBeLessThanOrEqual(2)
+    await Promise.all(exits)
+    started = []
+    await encryptBatch(makeFiles([]), { keyManager, purpose: 'test', workers: 8, target: freshPath() })
+    expect(started).toHaveLength(0)
+  })
+})
+
+/** Keys that are asked for, as the main thread sees it. */
+class WatchedKeys implements KeySource {
+  readonly asked: string[] = []
+  onAsk: () => void = () => undefined
+  readonly #keys = KeyManager.fromKey(new Uint8Array(32).fill(7))
+
+  wrapFileKey(request: FileKeyRequest, dek: Uint8Array): WrappedFileKey {
+    this.asked.push(`wrap ${request.purpose}`)
+    this.onAsk()
+    return this.#keys.wrapFileKey(request, dek)
+  }
+
+  unwrapFileKey(request: FileKeyRequest, wrapped: WrappedFileKey): Uint8Array {
+    this.asked.push(`unwrap ${request.purpose}`)
+    this.onAsk()
+    return this.#keys.unwrapFileKey(request, wrapped)
+  }
+}
+
+describe('keys', () => {
+  test('are asked of the main thread, one for each file', async () => {
+    const keys = new WatchedKeys()
+    const purpose = (path: string): string => `Zweck ${path}`
+    const [encrypted, target] = [freshPath(), freshPath()]
+    await encryptBatch(makeFiles([1, 2, 3]), { keyManager: keys, purpose, workers: 2, target: encrypted })
+    expect(keys.asked.sort()).toEqual(['wrap Zweck 0', 'wrap Zweck 1', 'wrap Zweck 2'])
+    keys.asked.length = 0
+    expect(await decryptBatch(encrypted, { keyManager: keys, purpose, workers: 2, target })).toMatchObject({ files: 3 })
+    expect(keys.asked.sort()).toEqual(['unwrap Zweck 0', 'unwrap Zweck 1', 'unwrap Zweck 2'])
+  })
+
+  test('are waited for where the main thread is slow, and their errors arrive as they are', async () => {
+    const keys = new WatchedKeys()
+    keys.onAsk = () => {
+      if (keys.asked.length === 1) for (const end = Date.now() + 200; Date.now() < end;);
+      if (keys.asked.length === 2) throw Object.assign(new RangeError('no key today'), { code: 'ERR_TODAY', path: '/x' })
+    }
+    const { files, failures } = await encryptBatch(makeFiles([1, 2, 3]), { keyManager: keys, purpose: 'p', target: freshPath() })
+    expect(files).toBe(2)
+    expect(failures).toMatchObject([{ error: { name: 'RangeError', message: 'no key today', code: 'ERR_TODAY', path: '/x' } }])
+    expect(failures[0]!.error).toBeInstanceOf(RangeError)
+  })
+
+  test('may have to be prepared', async () => {
+    const keys = Object.assign(new WatchedKeys(), {
+      prepared: 0,
+      async prepare() {
+        await Promise.resolve()
+        this.prepared++
+      },
+    })
+    await encryptBatch(makeFiles([1]), { keyManager: keys, purpose: 'p', target: freshPath() })
+    expect(keys.prepared).toBeGreaterThan(1)
+  })
+})
+
+describe('an error that goes from thread to thread', () => {
+  const transfer = (error: unknown): Error => unpackError(JSON.parse(JSON.stringify(packError(error))))
+
+  test('keeps its class and what it tells', () => {
+    const cause = new InvalidKeyError('ERR_SEALFILE_WRONG_KEY', 'why', { path: '/a' })
+    const damage = new CorruptedFileError('ERR_SEALFILE_CORRUPTED', 'damage', { segment: 3, path: '/b', cause })
+    const found = transfer(damage)
+    expect(found).toBeInstanceOf(CorruptedFileError)
+    expect(found).toBeInstanceOf(SealfileError)
+    expect(found).toEqual(sealfileError('ERR_SEALFILE_CORRUPTED', { segment: 3, path: '/b', name: 'CorruptedFileError' }))
+    expect(found.cause).toEqual(sealfileError('ERR_SEALFILE_WRONG_KEY', { path: '/a' }))
+    expect([found.message, found.stack]).toEqual([damage.message, damage.stack])
+    expect(transfer(new BatchError('ERR_SEALFILE_BATCH_SOURCE', 'x'))).toBeInstanceOf(BatchError)
+  })
+
+  test('may be one of the system, or no error at all', () => {
+    const missing = errorOf(() => readdirSync(join(inFolder('x'), 'missing')))
+    expect(transfer(missing)).toMatchObject({ name: 'Error', code: 'ENOENT', syscall: 'scandir', errno: -2 })
+    expect(transfer('text').message).toBe('text')
+    expect(transfer(undefined).message).toBe('undefined')
+  })
+
+  test('is cut where it is long', () => {
+    const long = 'x'.repeat(100_000)
+    const packed = packError(Object.assign(new Error(long, { cause: new Error(long) }), { path: long }))
+    expect(JSON.stringify(packed).length).toBeLessThan(20_000)
+  })
+})

@@ -1,0 +1,28 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import type { TestProject } from 'vitest/node'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Where the code of the batch's workers lies, built for this run. */
+    batchWorker: string
+  }
+}
+
+/** Builds what runs in workers, once for all tests. */
+export default async function setup(project: TestProject): Promise<() => void> {
+  const folder = mkdtempSync(join(tmpdir(), 'sealfile-workers-'))
+  const outfile = join(folder, 'batch-worker.mjs')
+  await buildBatchWorker(outfile)
+  project.provide('batchWorker', outfile)
+  return () => rmSync(folder, { recursive: true, force: true })
+}
+
+/** As the package has it: all in one file. */
+export async function buildBatchWorker(outfile: string): Promise<void> {
+  const entry = fileURLToPath(new URL('../../src/batch/batch-worker.ts', import.meta.url))
+  await build({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' })
+}
