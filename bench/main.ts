@@ -1,4 +1,5 @@
 import { cpus, release, totalmem, type } from 'node:os'
+import { benchBatchLarge, benchBatchSmall } from './batch.js'
 import { benchLargeFile, benchOpenForAppend, benchSmallFile } from './file.js'
 import { benchAppends, benchRandomAccess, benchStreams, benchSync } from './handle.js'
 import { countMissed, pathOf } from './harness.js'
@@ -36,6 +37,8 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   unlock: () => benchUnlock(rounds),
   'file-keys': () => benchFileKeys(rounds),
   rewrap: () => benchRewrap(rounds, quick ? 2_000 : 10_000),
+  'batch-large': () => benchBatchLarge(rounds, quick ? GIB / 4 : GIB),
+  'batch-small': () => benchBatchSmall(rounds, quick ? 5_000 : 20_000),
   memory: async () => {
     missed += await benchMemory(quick ? GIB / 2 : 4 * GIB, pathOf('memory.enc'))
   },

@@ -2,7 +2,12 @@ import { defineConfig } from 'tsup'
 
 /** The benches run the sources, bundled; layers that the package does not export are measured, too. */
 export default defineConfig({
-  entry: { main: 'bench/main.ts', memory: 'bench/memory.ts', 'argon2-worker': 'src/keys/argon2-worker.js' },
+  entry: {
+    main: 'bench/main.ts',
+    memory: 'bench/memory.ts',
+    'argon2-worker': 'src/keys/argon2-worker.js',
+    'batch-worker': 'src/batch/batch-worker.ts',
+  },
   outDir: 'bench/build',
   format: 'esm',
   target: 'node20',
