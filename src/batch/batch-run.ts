@@ -51,6 +51,8 @@ const DEATHS_MAX = 3
 /** So many workers may die, one after the other, without anything done: then the next would, too. */
 const DEATHS_IN_A_ROW = 8
 const TELL_MS = 250
+/** Workers that do not stop by then, because a disk or a passphrase keeps them waiting, are ended where they are. */
+const STOP_MS = 2_000
 
 /** One call: finds files, has them worked on by threads, and counts. The threads end with it. */
 export class BatchRun {
@@ -71,6 +73,7 @@ export class BatchRun {
   /** How many workers are at something, after which there may be more to do. */
   #busy = 0
   #deathsInARow = 0
+  #lastCall: NodeJS.Timeout | undefined
   #end: { readonly error: unknown } | undefined
   #made = { files: 0, bytes: 0 }
   /** Files that are done with, and their sources' bytes. */
@@ -102,7 +105,8 @@ export class BatchRun {
     } finally {
       unwatch?.()
       signal?.removeEventListener('abort', abort)
-      await Promise.all(this.#threads.map((thread) => thread.terminate()))
+      clearTimeout(this.#lastCall)
+      await this.#terminate()
       await Promise.all(this.#splits.map(({ split }) => removeTemporary(split.task)))
       stopTelling()
     }
@@ -116,6 +120,11 @@ export class BatchRun {
     this.#end ??= { error }
     this.#common.stop()
     this.#wake()
+    this.#lastCall ??= setTimeout(() => void this.#terminate(), STOP_MS)
+  }
+
+  async #terminate(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.terminate()))
   }
 
   /** Goes through the inputs, not far ahead of the workers. */

@@ -167,6 +167,22 @@ describe('keys', () => {
   })
 })
 
+test('an abort does not wait for keys that never come', async () => {
+  const controller = new AbortController()
+  let asked = 0
+  const keys = Object.assign(new WatchedKeys(), {
+    prepare() {
+      if (asked++ === 0) return undefined
+      controller.abort()
+      return new Promise<void>(() => undefined)
+    },
+  })
+  const target = freshPath()
+  const batch = encryptBatch(makeFiles([1, 2]), { keyManager: keys, purpose: 'p', target, signal: controller.signal })
+  await expect(batch).rejects.toMatchObject({ name: 'AbortError', code: 'ABORT_ERR' })
+  expect(readdirSync(target)).toEqual([])
+})
+
 describe('an error that goes from thread to thread', () => {
   const transfer = (error: unknown): Error => unpackError(JSON.parse(JSON.stringify(packError(error))))
 

@@ -1,7 +1,7 @@
 import { concatBytes } from '../../bytes/arrays.js'
 import { buildRecord, RECORD_COUNT, recordPosition, type CommitRecord } from '../../container/commit-record.js'
 import { longestPlaintext, segmentCount } from '../../container/geometry.js'
-import { EMPTY_DIRECTORY_DIGEST, GrowthDigest } from '../../container/redo-list.js'
+import { EMPTY_DIRECTORY_DIGEST } from '../../container/redo-list.js'
 import { LimitError } from '../../errors.js'
 import { accumulate } from '../../seal/snapshot.js'
 import type { ContainerFile } from './container-file.js'
@@ -60,7 +60,8 @@ export function buildFinishedHeader(
     clean: true,
     applied: false,
     redoDigest: EMPTY_DIRECTORY_DIGEST,
-    growthDigest: new GrowthDigest().digest(),
+    // Of nothing, too.
+    growthDigest: EMPTY_DIRECTORY_DIGEST,
     finalNonce: nonce,
     finalTag: tag,
     snapshot: snapshotKey.seal(count + 1, all),
