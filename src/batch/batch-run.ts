@@ -234,11 +234,12 @@ export class BatchRun {
       this.#deathsInARow = 0
     } catch (error) {
       this.#checkDeath(error)
-      const finished = jobs.slice(0, error.files)
+      const count = error.files ?? 0
+      const finished = jobs.slice(0, count)
       this.#settleFiles(finished, thread.failures, sumSizes(finished))
-      const [suspect, ...others] = jobs.slice(error.files)
+      const [suspect, ...others] = jobs.slice(count)
       for (const job of others) this.#queue.add(job)
-      if (suspect !== undefined) await this.#afterDeath(suspect, files[error.files]!, error)
+      if (suspect !== undefined) await this.#afterDeath(suspect, files[count]!, error)
     }
   }
 
@@ -275,12 +276,14 @@ export class BatchRun {
       this.#model.observe({ files: 0, bytes: split.bytesOf(range) }, milliseconds)
       this.#deathsInARow = 0
     } catch (error) {
-      if (error instanceof WorkerDiedError && !split.hasFailed && ++job.deaths < DEATHS_MAX) {
+      if (error instanceof WorkerDiedError && !split.hasFailed) {
         this.#checkDeath(error)
-        split.giveBack(range)
-        return
+        if (error.files !== undefined) job.deaths++
+        if (job.deaths < DEATHS_MAX) {
+          split.giveBack(range)
+          return
+        }
       }
-      if (!split.hasFailed) job.deaths = DEATHS_MAX
       split.fail(error)
     }
     if (split.isDone) await this.#finish(thread, open)
@@ -326,7 +329,8 @@ export class BatchRun {
   /** Does a file again whose worker died; once it has died too often with it, gives it up. */
   async #afterDeath(job: Job, task: FileTask, error: WorkerDiedError): Promise<void> {
     await removeTemporary(task)
-    if (++job.deaths < DEATHS_MAX) {
+    if (error.files !== undefined) job.deaths++
+    if (job.deaths < DEATHS_MAX) {
       this.#queue.add(job)
       return
     }
@@ -382,7 +386,7 @@ export class BatchRun {
   #sample(): Parameters<ProgressGauge['tell']>[1] {
     let { files, bytes } = this.#done
     for (const [thread, activity] of this.#activities) {
-      files += activity.files.length > 0 ? thread.counters.files : 0
+      files += activity.files.length > 0 ? (thread.counters.files ?? 0) : 0
       bytes += Math.max(0, thread.counters.bytes - activity.base)
     }
     for (const { split } of this.#splits) bytes += split.doneBytes

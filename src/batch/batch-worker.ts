@@ -69,6 +69,7 @@ function unpackPlace(place: Place): Place {
 
 port.on('message', (task: Task) => {
   const began = performance.now()
+  meter.setFiles(0)
   let answer: Answer
   try {
     const value = perform(task)

@@ -8,6 +8,7 @@ const COMMON_SIZE = 16
 /** In 64-bit words. */
 const [BYTES, FILES] = [0, 1]
 const COUNTERS_SIZE = 16
+const NOT_BEGUN = -1
 /** Microseconds of a limited rate that may be caught up on. */
 const BURST_US = 50_000
 
@@ -48,9 +49,15 @@ export class Counters {
     return Number(Atomics.load(this.#words, BYTES))
   }
 
-  /** Files of the present group that are done with. */
-  get files(): number {
-    return Number(Atomics.load(this.#words, FILES))
+  /** Files of the present group that are done with; undefined until the task is begun. */
+  get files(): number | undefined {
+    const files = Number(Atomics.load(this.#words, FILES))
+    return files === NOT_BEGUN ? undefined : files
+  }
+
+  /** To be called before a worker gets a task: what the last one came to is not that of this one. */
+  reset(): void {
+    Atomics.store(this.#words, FILES, BigInt(NOT_BEGUN))
   }
 }
 

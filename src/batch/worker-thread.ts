@@ -18,10 +18,10 @@ export interface Done<T> {
 
 /** The worker has died before it had an answer; what it was at must be done again. */
 export class WorkerDiedError extends BatchError {
-  /** Of the files of a group, so many were done with. */
-  readonly files: number
+  /** Of the files of a group, so many were done with; undefined if the task was not begun. */
+  readonly files: number | undefined
 
-  constructor(files: number, cause: unknown) {
+  constructor(files: number | undefined, cause: unknown) {
     super('ERR_SEALFILE_BATCH_WORKER', 'the thread that worked on it has died', { cause })
     this.files = files
   }
@@ -67,6 +67,7 @@ export class WorkerThread {
     this.#failures = new Map()
     const worker = (this.#worker ??= this.#start())
     const outcome = new Promise<Done<Results[keyof Results]>>((resolve, reject) => (this.#waiting = { resolve, reject }))
+    this.#counters.reset()
     worker.postMessage(task)
     return (await outcome) as Done<Results[K]>
   }

@@ -79,8 +79,8 @@ describe('a worker that dies', () => {
     const source = makeFiles([12 * MIB, 10])
     const target = freshPath()
     // Slow enough to be met at work, each time.
-    onStart = (worker) => void setTimeout(() => void worker.terminate(), 400)
-    const limits = { workers: 1, bytesPerSecond: 8 * MIB }
+    onStart = (worker) => void setTimeout(() => void worker.terminate(), 800)
+    const limits = { workers: 1, bytesPerSecond: 5 * MIB }
     const { failures } = await encryptBatch(source, { keyManager, purpose: 'test', target, ...limits })
     expect(failures[0]).toEqual({ path: join(source, '0'), error: sealfileError('ERR_SEALFILE_BATCH_WORKER') })
     expect(readdirSync(target).filter((name) => name !== '1')).toEqual([])
