@@ -57,12 +57,16 @@ function migrateAndKill(source: string, target: string, removeSource: boolean, m
   })
 }
 
+/** What is left of a process that was killed while it took over the lock of another that had been killed: it holds nothing up. */
+const GUARD = /\.sealfile-lock-[0-9a-f]{16}$/
+
 /** @returns what is in a folder that is no folder, sorted. */
 function filesIn(folder: string): string[] {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
   return entries
     .filter((entry) => !entry.isDirectory())
     .map(({ name }) => name)
+    .filter((name) => !GUARD.test(name))
     .sort()
 }
 

@@ -12,7 +12,7 @@ const SIZE = 512 * MIB
 const ALLOWED = 160 * MIB
 
 const inFolder = temporaryFolder()
-const folder = inFolder('large')
+const folder = (): string => inFolder('large')
 
 /** Runs a script with the library in a process of its own. @returns bytes of memory that it took at most. */
 function run(script: string, path: string): number {
@@ -26,22 +26,22 @@ function run(script: string, path: string): number {
     const path = ${JSON.stringify(path)}
     ${script}
     console.log(process.resourceUsage().maxRSS * 1024)`
-  writeFileSync(join(folder, 'program.mjs'), program)
-  const { stdout, stderr } = spawnSync(process.execPath, [join(folder, 'program.mjs')], { cwd: folder, encoding: 'utf8' })
+  writeFileSync(join(folder(), 'program.mjs'), program)
+  const { stdout, stderr } = spawnSync(process.execPath, [join(folder(), 'program.mjs')], { cwd: folder(), encoding: 'utf8' })
   expect(stderr).toBe('')
   return Number(stdout)
 }
 
 describe.runIf(process.env['SLOW'] === '1')('large files take no more memory than small ones', () => {
   beforeAll(async () => {
-    mkdirSync(folder)
+    mkdirSync(folder())
     const [index, compat] = ['index', 'compat'].map((name) => fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url)))
     const worker = fileURLToPath(new URL('../../src/keys/argon2-worker.js', import.meta.url))
     const root = fileURLToPath(new URL('../../', import.meta.url))
     const contents = `export * from ${JSON.stringify(index)}\nexport * from ${JSON.stringify(compat)}`
     const common = { bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' } as const
-    await build({ ...common, stdin: { contents, resolveDir: root }, outfile: join(folder, 'library.mjs') })
-    await build({ ...common, entryPoints: [worker], outfile: join(folder, 'argon2-worker.js') })
+    await build({ ...common, stdin: { contents, resolveDir: root }, outfile: join(folder(), 'library.mjs') })
+    await build({ ...common, entryPoints: [worker], outfile: join(folder(), 'argon2-worker.js') })
   })
 
   test.each([
@@ -64,7 +64,7 @@ describe.runIf(process.env['SLOW'] === '1')('large files take no more memory tha
     ],
   ])('%s', { timeout: 600_000 }, (_, prepare, script) => {
     const [small, large] = [0, SIZE].map((size) => {
-      const path = join(folder, 'file')
+      const path = join(folder(), 'file')
       writeFileSync(path, '')
       truncateSync(path, size)
       const memory = Math.max(run(prepare, path), run(script, path))

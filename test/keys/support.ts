@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect } from 'vitest'
+import { deriveNatively } from '../../src/keys/argon2id.js'
 import { canonicalText, omitFields, type JsonObject } from '../../src/keys/canonical-json.js'
 
 /** The least that Argon2id can cost, so that a test may derive a hundred times. */
@@ -60,6 +61,11 @@ export function coded(type: abstract new (...args: never) => Error, code: string
     (error: unknown) => error instanceof type && (error as { code?: unknown }).code === code,
     `${type.name} ${code}`,
   )
+}
+
+/** How many threads so many Argon2id runs start: none where the runtime computes them itself. */
+export function workersFor(runs: number): number {
+  return deriveNatively === undefined ? runs : 0
 }
 
 /** How many threads were started while `run` ran. */

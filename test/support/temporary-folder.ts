@@ -3,9 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 
-/** Makes a folder that is gone when the test file has run. @returns the path of a name in it. */
+/** Gives a folder that is gone when the test file has run. @returns the path of a name in it. */
 export function temporaryFolder(): (name: string) => string {
-  const folder = mkdtempSync(join(tmpdir(), 'sealfile-'))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
-  return (name) => join(folder, name)
+  // Made when it is asked for: where all tests are skipped, nothing would remove it.
+  let folder: string | undefined
+  afterAll(() => {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+  })
+  return (name) => {
+    folder ??= mkdtempSync(join(tmpdir(), 'sealfile-'))
+    return join(folder, name)
+  }
 }
