@@ -8,6 +8,7 @@ export default defineConfig({
     alias: [{ find: /^\.\/worker-url\.js$/, replacement: fileURLToPath(new URL('test/support/worker-url.ts', import.meta.url)) }],
     include: ['test/**/*.test.ts'],
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     // All cores: nothing that is measured here decides whether a test passes.
     maxWorkers: '100%',
     coverage: { include: ['src/**'], reporter: ['text-summary', 'html'] },

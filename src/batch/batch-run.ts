@@ -133,6 +133,7 @@ export class BatchRun {
     const folders = this.#folders!
     const finder = new FileFinder(this.#plan, target, {
       file: async (file) => {
+        this.#threads[0]!.start()
         met.push(file)
         if (met.length < LOOK_SIZE) return
         this.#looks.push(met)
@@ -207,6 +208,8 @@ export class BatchRun {
       this.#looks.unshift([...met])
       return
     }
+    // They start while the first of them begins the file.
+    if (sizes.some((size) => typeof size === 'number' && size >= SPLIT_SIZE)) for (const other of this.#threads) other.start()
     for (const [index, size] of sizes.entries()) {
       const { source, within, purpose } = met[index]!
       this.#total.files++

@@ -42,11 +42,13 @@ function lookAt(path: Place): number | PackedError {
 function makeFiles(files: readonly FileTask[]): GroupResult {
   let bytes = 0
   let done = 0
-  for (const [index, file] of files.entries()) {
+  const tasks = files.map(unpackTask)
+  work.prepare(tasks)
+  for (const [index, task] of tasks.entries()) {
     meter.setFiles(index)
     try {
       meter.check()
-      bytes += work.make(unpackTask(file))
+      bytes += work.make(task)
     } catch (error) {
       if (error instanceof StoppedError) break
       const message: FailureMessage = { index, failure: packError(error) }
@@ -54,6 +56,7 @@ function makeFiles(files: readonly FileTask[]): GroupResult {
     }
     done++
   }
+  work.forget()
   meter.setFiles(done)
   return { done, bytes }
 }

@@ -4,7 +4,7 @@ import { digestRecord } from '../container/commit-record.js'
 import { segmentCount } from '../container/geometry.js'
 import { CorruptedFileError } from '../errors.js'
 import { isCommitted } from '../file/engine/committed-state.js'
-import { ContainerFile } from '../file/engine/container-file.js'
+import { ContainerFile, type FileDraft, type NewFile } from '../file/engine/container-file.js'
 import { buildFinishedHeader, checkNewLength, unfinishedHeader } from '../file/engine/new-header.js'
 import { openRange } from '../file/engine/range-opener.js'
 import { sealRange, type SegmentRange } from '../file/engine/range-sealer.js'
@@ -17,13 +17,19 @@ import { io } from '../file/io/steps.js'
 import type { KeySource } from '../file/key-source.js'
 import { openFile, type OpenFile } from '../file/open-file.js'
 import { resolveOpenOptions, type ResolvedOptions } from '../file/options.js'
+import { GroupKeys } from './group-keys.js'
 import type { BegunFile, FileTask, WorkerSettings } from './messages.js'
 import type { Meter } from './meter.js'
 import { OutputFile } from './output-file.js'
+import type { RemoteKeys } from './shared-desk.js'
 import { SourceFile, stampOf } from './source-file.js'
 
 /** What a worker does with files: whole ones, or one of which others do the rest. It has nothing else to do, so its calls wait. */
 export interface FileWork {
+  /** Gets the keys of files that are about to be made. Does not throw: where it fails, so will making them. */
+  prepare(tasks: readonly FileTask[]): void
+  /** Forgets keys that were not needed. */
+  forget(): void
   /** Makes a whole file. @returns plaintext bytes. */
   make(task: FileTask): number
   /** Begins a file that several workers go on with. */
@@ -36,22 +42,24 @@ export interface FileWork {
 
 const READ = parseFlags('r')
 
-/** @param keySource - Answers for the keys of single files. */
-export function createFileWork(settings: WorkerSettings, keySource: KeySource, meter: Meter): FileWork {
-  const { direction, context, segmentSize, cipher } = settings
-  const options = resolveOpenOptions({ keyManager: keySource, purpose: 'none yet', context, segmentSize, cipher })
-  const Kind = direction === 'encrypt' ? Sealing : Opening
-  return new Kind(settings, options, meter)
+/** @param remote - Answers for the keys of single files. */
+export function createFileWork(settings: WorkerSettings, remote: RemoteKeys, meter: Meter): FileWork {
+  return settings.direction === 'encrypt'
+    ? new Sealing(settings, remote, meter)
+    : new Opening(settings, new GroupKeys(remote), meter)
 }
 
-abstract class Work {
+abstract class Work<K extends KeySource> {
   protected readonly settings: WorkerSettings
+  protected readonly keys: K
   protected readonly onPiece: (length: number) => void
   readonly #options: ResolvedOptions
 
-  constructor(settings: WorkerSettings, options: ResolvedOptions, meter: Meter) {
+  constructor(settings: WorkerSettings, keys: K, meter: Meter) {
+    const { context, segmentSize, cipher } = settings
     this.settings = settings
-    this.#options = options
+    this.keys = keys
+    this.#options = resolveOpenOptions({ keyManager: keys, purpose: 'none yet', context, segmentSize, cipher })
     this.onPiece = (length) => meter.addBytes(length)
   }
 
@@ -71,12 +79,33 @@ abstract class Work {
 }
 
 /** Encrypts. */
-class Sealing extends Work implements FileWork {
+class Sealing extends Work<RemoteKeys> implements FileWork {
+  /** Keys of files that are about to be made. */
+  readonly #prepared = new Map<FileTask, () => NewFile>()
+  #drafts: readonly FileDraft[] = []
+
+  prepare(tasks: readonly FileTask[]): void {
+    const drafts = tasks.map((task) => ContainerFile.draft('editable', task.target.toString(), this.optionsFor(task)))
+    this.#drafts = drafts
+    try {
+      const wrapped = this.keys.wrapFileKeys(drafts)
+      for (const [i, task] of tasks.entries()) this.#prepared.set(task, () => drafts[i]!.complete(wrapped[i]!))
+    } catch {
+      // Each file's is asked for when it is made, and fails there.
+    }
+  }
+
+  forget(): void {
+    for (const draft of this.#drafts) draft.dispose()
+    this.#drafts = []
+    this.#prepared.clear()
+  }
+
   make(task: FileTask): number {
     using source = new SourceFile(task.source)
     const output = OutputFile.create(task, this.settings)
     this.withOutput(output, (fd) => {
-      const { file, keyHeader } = ContainerFile.create('editable', task.target.toString(), this.optionsFor(task))
+      const { file, keyHeader } = this.#prepared.get(task)?.() ?? this.#create(task)
       try {
         const all = { first: 0, end: segmentCount(file.geometry, source.stamp.size) }
         writeFinished(fd, file, keyHeader, source.stamp.size, this.#seal(file, source, fd, all))
@@ -91,7 +120,7 @@ class Sealing extends Work implements FileWork {
 
   begin(task: FileTask): BegunFile {
     using source = new SourceFile(task.source)
-    const { file, keyHeader } = ContainerFile.create('editable', task.target.toString(), this.optionsFor(task))
+    const { file, keyHeader } = this.#create(task)
     file.dispose()
     checkNewLength(file, source.stamp.size)
     OutputFile.create(task, this.settings).close()
@@ -118,6 +147,10 @@ class Sealing extends Work implements FileWork {
       })
       output.publish(begun.stamp)
     })
+  }
+
+  #create(task: FileTask): NewFile {
+    return ContainerFile.create('editable', task.target.toString(), this.optionsFor(task))
   }
 
   #seal(file: ContainerFile, source: SourceFile, target: number, range: SegmentRange): Uint8Array {
@@ -148,7 +181,15 @@ function writeFinished(fd: number, file: ContainerFile, keyHeader: Uint8Array, l
 }
 
 /** Decrypts. */
-class Opening extends Work implements FileWork {
+class Opening extends Work<GroupKeys> implements FileWork {
+  prepare(tasks: readonly FileTask[]): void {
+    this.keys.learn(tasks)
+  }
+
+  forget(): void {
+    this.keys.forget()
+  }
+
   make(task: FileTask): number {
     return this.#withSource(task, (source, state) => {
       const output = OutputFile.create(task, this.settings)

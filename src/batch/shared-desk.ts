@@ -4,14 +4,17 @@ import { packError, unpackError } from './error-transfer.js'
 /**
  * How a worker gets the keys of its files: it writes what it wants into memory that it shares with the main thread, sends a message, and
  * sleeps until the answer is there. So the engine's synchronous calls work in a worker as they do elsewhere, the main thread never waits,
- * and neither a master key nor a secret in a message, of which copies would stay behind, comes into being.
+ * and neither a master key nor a secret in a message, of which copies would stay behind, comes into being. A worker that is to make many
+ * small files asks for their keys at once: to wake another thread costs more than a key.
  */
 
 /** What keys are asked for by. */
 export const KEY_REQUEST = 'key'
 
-/** Bytes that one question or answer may take. A purpose has 255 bytes, a header some hundreds, an error a few thousand. */
+/** Bytes that questions or answers may take. A purpose has 255 bytes, a header a hundred, an error a few thousand. */
 const CAPACITY = 65_536
+/** Files that are asked for at once. */
+const QUESTIONS_MAX = 64
 const WORDS = 4
 const [STATE, KIND, LENGTH] = [0, 1, 2]
 const [ANSWERED, ASKED] = [0, 1]
@@ -35,7 +38,10 @@ class Desk {
   put(kind: number, fields: readonly Uint8Array[]): void {
     let end = 0
     for (const field of fields) {
-      if (end + 2 + field.length > CAPACITY) throw new RangeError('too much for one answer')
+      if (end + 2 + field.length > CAPACITY) {
+        this.#bytes.fill(0, 0, end)
+        throw new RangeError('too much for one answer')
+      }
       this.#bytes.set([field.length % 256, Math.floor(field.length / 256)], end)
       this.#bytes.set(field, end + 2)
       end += 2 + field.length
@@ -59,6 +65,19 @@ class Desk {
   }
 }
 
+/** A DEK that is to be wrapped. */
+export interface WrapQuestion {
+  readonly request: FileKeyRequest
+  /** 32 bytes; stays the caller's. */
+  readonly dek: Uint8Array
+}
+
+/** A DEK that is to be unwrapped. */
+export interface UnwrapQuestion {
+  readonly request: FileKeyRequest
+  readonly wrapped: WrappedFileKey
+}
+
 /** The worker's side. */
 export class RemoteKeys implements KeySource {
   readonly #desk: Desk
@@ -70,22 +89,37 @@ export class RemoteKeys implements KeySource {
     this.#post = post
   }
 
-  wrapFileKey({ purpose, salt, header }: FileKeyRequest, dek: Uint8Array): WrappedFileKey {
-    const [keyringId, generation, wrappedKey, keyCheck] = this.#ask(WRAP, [Buffer.from(purpose), salt, header, dek])
-    return {
-      keyringId: keyringId!,
-      generation: Number(Buffer.from(generation!).toString()),
-      wrappedKey: wrappedKey!,
-      keyCheck: keyCheck!,
+  wrapFileKey(request: FileKeyRequest, dek: Uint8Array): WrappedFileKey {
+    return this.wrapFileKeys([{ request, dek }])[0]!
+  }
+
+  unwrapFileKey(request: FileKeyRequest, wrapped: WrappedFileKey): Uint8Array {
+    return this.unwrapFileKeys([{ request, wrapped }])[0]!
+  }
+
+  /** {@link KeySource.wrapFileKey} for many. @throws what it throws for the first that fails. */
+  wrapFileKeys(questions: readonly WrapQuestion[]): WrappedFileKey[] {
+    const asked = questions.map(({ request, dek }) => [...fieldsOfRequest(request), dek])
+    return this.#ask(WRAP, asked, WRAPPED_FIELDS).map(wrappedOf)
+  }
+
+  /** {@link KeySource.unwrapFileKey} for many. @throws what it throws for the first that fails. */
+  unwrapFileKeys(questions: readonly UnwrapQuestion[]): Uint8Array[] {
+    const asked = questions.map(({ request, wrapped }) => [...fieldsOfRequest(request), ...fieldsOf(wrapped)])
+    return this.#ask(UNWRAP, asked, 1).map(([dek]) => dek!)
+  }
+
+  /** @param answerFields - How many fields each answer has. */
+  #ask(kind: number, questions: readonly Uint8Array[][], answerFields: number): Uint8Array[][] {
+    const answers: Uint8Array[][] = []
+    for (let i = 0; i < questions.length; i += QUESTIONS_MAX) {
+      const fields = this.#askAtOnce(kind, questions.slice(i, i + QUESTIONS_MAX).flat())
+      answers.push(...split(fields, answerFields))
     }
+    return answers
   }
 
-  unwrapFileKey({ purpose, salt, header }: FileKeyRequest, wrapped: WrappedFileKey): Uint8Array {
-    const [dek] = this.#ask(UNWRAP, [Buffer.from(purpose), salt, header, ...fieldsOf(wrapped)])
-    return dek!
-  }
-
-  #ask(kind: number, question: readonly Uint8Array[]): Uint8Array[] {
+  #askAtOnce(kind: number, question: readonly Uint8Array[]): Uint8Array[] {
     const { words } = this.#desk
     this.#desk.put(kind, question)
     Atomics.store(words, STATE, ASKED)
@@ -98,7 +132,7 @@ export class RemoteKeys implements KeySource {
   }
 }
 
-/** The main thread's side: answers one question after the other of one worker. */
+/** The main thread's side: answers the questions of one worker. */
 export class KeyDesk {
   readonly #desk: Desk
   readonly #keySource: KeySource
@@ -112,28 +146,44 @@ export class KeyDesk {
   async answer(): Promise<void> {
     const desk = this.#desk
     const { kind, fields } = desk.take()
-    let secret: Uint8Array | undefined
+    const secrets: Uint8Array[] = []
     try {
       // Keys that have locked themselves are asked for again.
       const preparing = this.#keySource.prepare?.()
       if (preparing !== undefined) await preparing
-      const [purpose, salt, header, ...rest] = fields
-      const request = { purpose: Buffer.from(purpose!).toString(), salt: salt!, header: header! }
-      if (kind === WRAP) {
-        secret = rest[0]
-        desk.put(VALUE, fieldsOf(this.#keySource.wrapFileKey(request, secret!)))
-      } else {
-        secret = this.#keySource.unwrapFileKey(request, wrappedOf(rest))
-        desk.put(VALUE, [secret])
-      }
+      desk.put(VALUE, kind === WRAP ? this.#wrap(fields, secrets) : this.#unwrap(fields, secrets))
     } catch (error) {
       desk.put(ERROR, [Buffer.from(JSON.stringify(packError(error)))])
     } finally {
-      secret?.fill(0)
+      for (const secret of secrets) secret.fill(0)
       Atomics.store(desk.words, STATE, ANSWERED)
       Atomics.notify(desk.words, STATE)
     }
   }
+
+  #wrap(fields: readonly Uint8Array[], secrets: Uint8Array[]): Uint8Array[] {
+    const questions = split(fields, REQUEST_FIELDS + 1)
+    secrets.push(...questions.map((question) => question[REQUEST_FIELDS]!))
+    return questions.flatMap((question) => fieldsOf(this.#keySource.wrapFileKey(requestOf(question), question[REQUEST_FIELDS]!)))
+  }
+
+  #unwrap(fields: readonly Uint8Array[], secrets: Uint8Array[]): Uint8Array[] {
+    for (const question of split(fields, REQUEST_FIELDS + WRAPPED_FIELDS)) {
+      secrets.push(this.#keySource.unwrapFileKey(requestOf(question), wrappedOf(question.slice(REQUEST_FIELDS))))
+    }
+    return secrets
+  }
+}
+
+const REQUEST_FIELDS = 3
+const WRAPPED_FIELDS = 4
+
+function fieldsOfRequest({ purpose, salt, header }: FileKeyRequest): Uint8Array[] {
+  return [Buffer.from(purpose), salt, header]
+}
+
+function requestOf([purpose, salt, header]: readonly Uint8Array[]): FileKeyRequest {
+  return { purpose: Buffer.from(purpose!).toString(), salt: salt!, header: header! }
 }
 
 function fieldsOf({ keyringId, generation, wrappedKey, keyCheck }: WrappedFileKey): Uint8Array[] {
@@ -147,4 +197,9 @@ function wrappedOf([keyringId, generation, wrappedKey, keyCheck]: readonly Uint8
     wrappedKey: wrappedKey!,
     keyCheck: keyCheck!,
   }
+}
+
+/** Cuts a list into lists of `size`. */
+function split<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: list.length / size }, (_, i) => list.slice(i * size, (i + 1) * size))
 }

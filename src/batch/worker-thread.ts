@@ -65,11 +65,16 @@ export class WorkerThread {
    */
   async run<K extends Task['type']>(task: Task & { readonly type: K }): Promise<Done<Results[K]>> {
     this.#failures = new Map()
-    const worker = (this.#worker ??= this.#start())
+    const worker = (this.#worker ??= this.#create())
     const outcome = new Promise<Done<Results[keyof Results]>>((resolve, reject) => (this.#waiting = { resolve, reject }))
     this.#counters.reset()
     worker.postMessage(task)
     return (await outcome) as Done<Results[K]>
+  }
+
+  /** Starts the worker, for which there will be something to do. */
+  start(): void {
+    this.#worker ??= this.#create()
   }
 
   /** Ends the worker, whatever it is at. */
@@ -77,7 +82,7 @@ export class WorkerThread {
     await this.#worker?.terminate()
   }
 
-  #start(): Worker {
+  #create(): Worker {
     const memory = createDesk()
     const desk = new KeyDesk(memory, this.#keySource)
     this.#counters = new Counters()

@@ -7,7 +7,7 @@ import { headerSizeOf } from '../container/preamble.js'
 import { InvalidFileFormatError, LockedError } from '../errors.js'
 import { CommittedReader } from './engine/committed-reader.js'
 import { StateFinder } from './engine/committed-state.js'
-import { ContainerFile } from './engine/container-file.js'
+import { ContainerFile, type NewFile } from './engine/container-file.js'
 import type { Content } from './engine/content.js'
 import { Editor, type EditorOptions } from './engine/editor.js'
 import { acquireLock, lockPath, releaseLock, type Lock } from './engine/lock.js'
@@ -282,5 +282,3 @@ function doNow<T>(work: () => T): Outcome<T> {
     }
   }
 }
-
-type NewFile = ReturnType<typeof ContainerFile.create>

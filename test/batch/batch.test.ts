@@ -252,8 +252,13 @@ describe('what goes wrong with a file', () => {
     const control = new BatchControl()
     control.pause()
     const target = freshPath()
-    const running = encrypt(source, target, { control, policy: 'fifo' })
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    let running!: ReturnType<typeof encrypt>
+    await new Promise<void>((resolve) => {
+      const onProgress = ({ isListed, totalFiles }: BatchProgress): void => {
+        if (isListed && totalFiles === 3) resolve()
+      }
+      running = encrypt(source, target, { control, policy: 'fifo', onProgress })
+    })
     unlinkSync(join(source, 'gone'))
     control.resume()
     const grow = setInterval(() => appendFileSync(join(source, 'growing'), 'more'), 1)

@@ -146,9 +146,10 @@ describe('keys', () => {
     const keys = new WatchedKeys()
     keys.onAsk = () => {
       if (keys.asked.length === 1) for (const end = Date.now() + 200; Date.now() < end;);
-      if (keys.asked.length === 2) throw Object.assign(new RangeError('no key today'), { code: 'ERR_TODAY', path: '/x' })
+      if (keys.asked.at(-1)!.endsWith(' 1')) throw Object.assign(new RangeError('no key today'), { code: 'ERR_TODAY', path: '/x' })
     }
-    const { files, failures } = await encryptBatch(makeFiles([1, 2, 3]), { keyManager: keys, purpose: 'p', target: freshPath() })
+    const purpose = (path: string): string => `Zweck ${path}`
+    const { files, failures } = await encryptBatch(makeFiles([1, 2, 3]), { keyManager: keys, purpose, target: freshPath() })
     expect(files).toBe(2)
     expect(failures).toMatchObject([{ error: { name: 'RangeError', message: 'no key today', code: 'ERR_TODAY', path: '/x' } }])
     expect(failures[0]!.error).toBeInstanceOf(RangeError)

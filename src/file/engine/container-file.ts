@@ -26,7 +26,7 @@ import {
 import { CorruptedFileError, InvalidKeyError, LockedError, SealfileError } from '../../errors.js'
 import { KeySchedule } from '../../seal/schedule.js'
 import type { Aead } from '../../seal/suites.js'
-import type { KeySource, WrappedFileKey } from '../key-source.js'
+import type { FileKeyRequest, KeySource, WrappedFileKey } from '../key-source.js'
 
 /** How a caller proves that a file is theirs to open. */
 export interface Credentials {
@@ -40,6 +40,23 @@ export interface Credentials {
 interface CreateOptions extends Credentials {
   readonly aead: Aead
   readonly segmentSize: number
+}
+
+/** A file that was made, and the first 288 bytes of it: its preamble and key slots. */
+export interface NewFile {
+  readonly file: ContainerFile
+  readonly keyHeader: Uint8Array
+}
+
+/** A new file whose DEK is not wrapped yet. It holds secrets until it is disposed of. */
+export interface FileDraft {
+  readonly request: FileKeyRequest
+  /** 32 bytes, lent. */
+  readonly dek: Uint8Array
+  /** To be called once; the keys are then the file's. */
+  complete(wrapped: WrappedFileKey): NewFile
+  /** Overwrites the keys that it still has. */
+  dispose(): void
 }
 
 /** The keys of one open file and what of it never changes. */
@@ -67,34 +84,44 @@ export class ContainerFile {
     this.path = path
   }
 
-  /**
-   * Makes the keys of a new file.
-   *
-   * @returns the file, and its preamble and key slots: the first 288 bytes.
-   */
-  static create(
-    kind: ContainerKind,
-    path: string | undefined,
-    { keySource, purpose, context, aead, segmentSize }: CreateOptions,
-  ): { readonly file: ContainerFile; readonly keyHeader: Uint8Array } {
+  /** Makes the keys of a new file. */
+  static create(kind: ContainerKind, path: string | undefined, options: CreateOptions): NewFile {
+    const draft = ContainerFile.draft(kind, path, options)
+    try {
+      return draft.complete(options.keySource.wrapFileKey(draft.request, draft.dek))
+    } finally {
+      draft.dispose()
+    }
+  }
+
+  /** Makes the keys of a new file, and leaves it to the caller to have its DEK wrapped: together with those of others, for example. */
+  static draft(kind: ContainerKind, path: string | undefined, options: Omit<CreateOptions, 'keySource'>): FileDraft {
+    const { purpose, context, aead, segmentSize } = options
     const parameters = sealParameters(kind, aead, segmentSize, randomNonce(32))
     const dek = randomBytes(32)
-    const schedule = new KeySchedule(parameters, dek, globalAssociatedData(kind, parameters, purpose, context))
-    try {
-      const preamble: Preamble = { kind, parameters, commitment: schedule.commitment }
-      const bytes = buildPreamble(preamble)
-      const sequence = 1
-      const header = keyCheckHeader(bytes, 0, sequence)
-      const keySlot = { sequence, ...keySource.wrapFileKey({ purpose, salt: parameters.salt, header }, dek) }
-      publish('sealfile:file-create', () => describeFile(path, purpose, keySlot))
-      const slot = buildKeySlot(bytes, 0, keySlot)
-      const file = new ContainerFile(preamble, schedule, keySlot, dek, path)
-      return { file, keyHeader: concatBytes(bytes, slot, new Uint8Array(slot.length)) }
-    } catch (error) {
-      schedule.dispose()
-      throw error
-    } finally {
-      dek.fill(0)
+    let schedule: KeySchedule | undefined = new KeySchedule(
+      parameters,
+      dek,
+      globalAssociatedData(kind, parameters, purpose, context),
+    )
+    const preamble: Preamble = { kind, parameters, commitment: schedule.commitment }
+    const bytes = buildPreamble(preamble)
+    const sequence = 1
+    return {
+      request: { purpose, salt: parameters.salt, header: keyCheckHeader(bytes, 0, sequence) },
+      dek,
+      complete(wrapped) {
+        const keySlot = { sequence, ...wrapped }
+        publish('sealfile:file-create', () => describeFile(path, purpose, keySlot))
+        const slot = buildKeySlot(bytes, 0, keySlot)
+        const file = new ContainerFile(preamble, schedule!, keySlot, dek, path)
+        schedule = undefined
+        return { file, keyHeader: concatBytes(bytes, slot, new Uint8Array(slot.length)) }
+      },
+      dispose() {
+        schedule?.dispose()
+        dek.fill(0)
+      },
     }
   }
 
