@@ -10,6 +10,7 @@ export default defineConfig([
       fs: 'src/fs.ts',
       compat: 'src/compat.ts',
       batch: 'src/batch.ts',
+      config: 'src/config.ts',
       providers: 'src/providers.ts',
       'passphrase-policy': 'src/passphrase-policy.ts',
     },

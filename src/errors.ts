@@ -26,6 +26,7 @@ export type SealfileErrorCode =
   | 'ERR_SEALFILE_BATCH_SOURCE'
   | 'ERR_SEALFILE_BATCH_TARGET'
   | 'ERR_SEALFILE_BATCH_WORKER'
+  | 'ERR_SEALFILE_CONFIG'
 
 /** What an error may tell besides its message. */
 export interface SealfileErrorDetails {
@@ -180,4 +181,16 @@ export class BatchError extends SealfileError<
   'ERR_SEALFILE_BATCH_SOURCE' | 'ERR_SEALFILE_BATCH_TARGET' | 'ERR_SEALFILE_BATCH_WORKER'
 > {
   override readonly name = 'BatchError'
+}
+
+/** A configuration cannot be read, says what it must not, or says nothing of a file. */
+export class ConfigError extends SealfileError<'ERR_SEALFILE_CONFIG'> {
+  override readonly name = 'ConfigError'
+  /** The keys that are wrong, such as `purposes[2].pattern`. */
+  readonly keys: readonly string[]
+
+  constructor(message: string, details: SealfileErrorDetails & { readonly keys?: readonly string[] } = {}) {
+    super('ERR_SEALFILE_CONFIG', message, details)
+    this.keys = details.keys ?? []
+  }
 }

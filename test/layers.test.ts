@@ -4,11 +4,11 @@ import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
 
 /** From the bottom up: a module imports from its own layer and from those before it. */
-const LAYERS = ['errors', 'bytes', 'seal', 'container', 'file', 'keys', 'providers', 'compat', 'fs', 'batch', 'cli']
+const LAYERS = ['errors', 'bytes', 'seal', 'container', 'file', 'keys', 'config', 'providers', 'compat', 'fs', 'batch', 'cli']
 /** The modules of the first layer, which has no folder. */
 const ROOT_MODULES = ['errors.ts', 'argument-errors.ts', 'audit-channels.ts']
 /** These may import anything, and nothing imports them. */
-const ENTRY_POINTS = ['index.ts', 'fs.ts', 'providers.ts', 'compat.ts', 'batch.ts', 'passphrase-policy.ts']
+const ENTRY_POINTS = ['index.ts', 'fs.ts', 'providers.ts', 'compat.ts', 'batch.ts', 'config.ts', 'passphrase-policy.ts']
 
 const WITHOUT_FILES = ['errors', 'bytes', 'seal', 'container']
 const FILE_MODULE = /^(node:)?fs(\/promises)?$/

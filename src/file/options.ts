@@ -95,7 +95,8 @@ export interface ResolvedOptions {
   readonly freshness: Freshness | undefined
 }
 
-const TIMER_MAX = 2 ** 31 - 1
+/** Milliseconds that a timer of Node can wait. */
+export const TIMER_MAX = 2 ** 31 - 1
 
 /**
  * @throws TypeError `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE`, RangeError `ERR_OUT_OF_RANGE`, naming the option.

@@ -10,7 +10,7 @@ import { codeBlocks, readDocument } from './markdown.js'
 /** Each of these is one program: a block may use what the blocks above it have declared. */
 const DOCUMENTS = [
   ...['README.md', 'docs/file-api.md', 'docs/fs.md', 'docs/streams.md', 'docs/migration.md', 'docs/errors.md'],
-  ...['docs/keys.md', 'docs/rotation.md', 'docs/key-providers.md', 'docs/batch.md'],
+  ...['docs/keys.md', 'docs/rotation.md', 'docs/key-providers.md', 'docs/batch.md', 'docs/configuration.md'],
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'sealfile-docs-'))
@@ -41,6 +41,7 @@ async function bundle(code: string, outfile: string): Promise<void> {
       'sealfile/fs': join(root, 'src/fs.ts'),
       'sealfile/compat': join(root, 'src/compat.ts'),
       'sealfile/batch': join(root, 'src/batch.ts'),
+      'sealfile/config': join(root, 'src/config.ts'),
       'sealfile/passphrase-policy': join(root, 'src/passphrase-policy.ts'),
       'sealfile/providers': join(root, 'src/providers.ts'),
       sealfile: join(root, 'src/index.ts'),

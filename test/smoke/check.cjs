@@ -24,10 +24,10 @@ function errorOf(promise) {
  * @param {any} sealfile - As the caller imported or required it, which TypeScript takes for two different packages.
  * @param {any} sealfileFs - `sealfile/fs`, in the same way.
  * @param {string} caller - How it did that, for the line.
- * @param {{ batch: any, compat: any, providers: any, passphrasePolicy: any }} others - The entry points that need packages which are not installed
+ * @param {{ batch: any, compat: any, config: any, providers: any, passphrasePolicy: any }} others - The entry points that need packages which are not installed
  *   here, for some of what they do.
  */
-async function check(sealfile, sealfileFs, caller, { batch, compat, providers, passphrasePolicy }) {
+async function check(sealfile, sealfileFs, caller, { batch, compat, config, providers, passphrasePolicy }) {
   const { EncryptedFile, KeyManager, CorruptedFileError, InvalidKeyError, SealfileError } = sealfile
   let workers = 0
   process.on('worker', () => workers++)
@@ -101,6 +101,18 @@ async function check(sealfile, sealfileFs, caller, { batch, compat, providers, p
     await writeFile(age, 'age-encryption.org/v1\n')
     const missing = await errorOf(migrateFile(age, age, { ...reading, age: { passphrase } }))
     assert(missing instanceof SealfileError && missing.code === 'ERR_SEALFILE_PACKAGE_MISSING')
+
+    const configPath = join(folder, 'sealfile.config.json')
+    await writeFile(configPath, '{ "segmentSize": 4096, "purposes": [{ "pattern": "*.log", "purpose": "logs" }] }')
+    const { keyring: configured, openOptions } = await config.loadConfig(configPath)
+    assert.equal(configured, keyring)
+    assert.deepEqual(openOptions(join(folder, 'a.log')), { segmentSize: 4096, purpose: 'logs' })
+    const noPattern = await errorOf(Promise.resolve().then(() => openOptions(path)))
+    assert(noPattern instanceof sealfile.ConfigError)
+    const noYaml = join(folder, 'sealfile.config.yaml')
+    await writeFile(noYaml, 'segmentSize: 4096')
+    const needsYaml = await errorOf(config.loadConfig(noYaml))
+    assert(needsYaml instanceof SealfileError && needsYaml.code === 'ERR_SEALFILE_PACKAGE_MISSING')
 
     const before = workers
     const tree = join(folder, 'tree')

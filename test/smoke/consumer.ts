@@ -10,6 +10,7 @@ import {
 import { createEncryptedFs, type EncryptedFs, type EncryptedFsOptions } from 'sealfile/fs'
 import { migrateFile, type MigrateFileOptions, type MigratedFile } from 'sealfile/compat'
 import { BatchControl, encryptBatch, type BatchReport, type EncryptBatchOptions } from 'sealfile/batch'
+import { loadConfig, type Config } from 'sealfile/config'
 import { createPassphrasePolicy, type PassphraseCheck } from 'sealfile/passphrase-policy'
 import { createKeychainProvider, createVaultTransitProvider, type KeyProvider } from 'sealfile/providers'
 import { deepEqual, equal } from 'node:assert/strict'
@@ -64,6 +65,14 @@ async function roundTrip(folder: string): Promise<void> {
     onProgress: ({ secondsLeft }) => secondsLeft,
   })
   deepEqual([files, failures], [1, []])
+
+  const configPath = join(folder, 'sealfile.config.json')
+  await writeFile(configPath, '{ "purposes": [{ "pattern": "**", "purpose": "config" }] }')
+  const config: Config = await loadConfig(configPath)
+  equal(await EncryptedFile.readFile(path, { keyManager, ...config.openOptions(path), encoding: 'utf8' }), 'secret\n')
+  createEncryptedFs({ keyManager, ...config.fsOptions() })
+  const fromConfig: EncryptBatchOptions = { ...batching, ...config.batchOptions(folder) }
+  equal(fromConfig.segmentSize, undefined)
 
   const handle = await EncryptedFile.open(path, 'r+', options)
   const { ok }: VerifyReport = await handle.verify()

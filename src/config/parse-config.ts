@@ -1,0 +1,48 @@
+import { ConfigError } from '../errors.js'
+import { loadOptionalPackage } from '../keys/optional-package.js'
+
+/** Text to a tree of plain values. No message holds any of the text: a secret may be in it that does not belong there. */
+
+/** The yaml package ends the whole process where a line nests some ten thousand lists. */
+const LONGEST_LINE = 2_048
+
+/** @throws ConfigError `ERR_SEALFILE_CONFIG`; PackageMissingError `ERR_SEALFILE_PACKAGE_MISSING` where YAML is read without `yaml`. */
+export async function parseConfig(text: string, path: string): Promise<unknown> {
+  return /\.ya?ml$/i.test(path) ? await parseYaml(text, path) : parseJson(text, path)
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const position = /at position (\d+)/.exec((error as Error).message)?.[1]
+    const place = position === undefined ? '' : `, line ${text.slice(0, Number(position)).split('\n').length}`
+    throw new ConfigError(`this is not JSON${place}`, { path })
+  }
+}
+
+async function parseYaml(text: string, path: string): Promise<unknown> {
+  const yaml = await loadOptionalPackage('yaml', () => import('yaml'), 'a configuration in YAML')
+  const isLong = text.split('\n').findIndex((line) => line.length > LONGEST_LINE)
+  if (isLong >= 0) throw new ConfigError(`line ${isLong + 1} is longer than ${LONGEST_LINE} characters`, { path })
+  const lines = new yaml.LineCounter()
+  const document = yaml.parseDocument(text, {
+    version: '1.2',
+    schema: 'core',
+    resolveKnownTags: false,
+    merge: false,
+    prettyErrors: false,
+    lineCounter: lines,
+  })
+  const [fault] = [...document.errors, ...document.warnings]
+  if (fault !== undefined) {
+    const isTag = fault.code === 'TAG_RESOLVE_FAILED'
+    const message = isTag ? 'tags are not allowed' : `this is not YAML that can be read (${fault.code})`
+    throw new ConfigError(`${message}, line ${lines.linePos(fault.pos[0]).line}`, { path })
+  }
+  try {
+    return document.toJS({ maxAliasCount: 0 })
+  } catch {
+    throw new ConfigError('aliases are not allowed', { path })
+  }
+}
