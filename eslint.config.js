@@ -4,7 +4,7 @@ import tsdoc from 'eslint-plugin-tsdoc'
 import tseslint from 'typescript-eslint'
 
 export default defineConfig(
-  { ignores: ['test/smoke/', 'dist/', 'bench/build/', 'coverage/', ''] },
+  { ignores: ['test/smoke/', 'dist/', 'bench/build/', 'coverage/', 'docs-site/', ''] },
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

@@ -38,6 +38,7 @@ export interface SealfileErrorDetails {
 
 /** The base of all errors of this library. System errors (`ENOENT`, …) and misuse (`TypeError`, `RangeError`) are not among them. */
 export class SealfileError<Code extends SealfileErrorCode = SealfileErrorCode> extends Error {
+  /** The name of the class. */
   override readonly name: string = 'SealfileError'
   /** Stable; what to test for. */
   readonly code: Code

@@ -1,6 +1,16 @@
 export * from './errors.js'
 export { EncryptedFile } from './file/encrypted-file.js'
-export type { EncryptedHandle, ReadResult, ReadVectorResult, WriteResult, WriteVectorResult } from './file/encrypted-handle.js'
+export type {
+  Content,
+  EncryptedHandle,
+  HandleEvents,
+  Pieces,
+  ReadResult,
+  ReadVectorResult,
+  StatOptions,
+  WriteResult,
+  WriteVectorResult,
+} from './file/encrypted-handle.js'
 export { ciphertextRange, type ByteRange, type FileInfo, type FileInspection, type PendingSegment } from './file/file-info.js'
 export type { BadSegment, Control, Progress, StateReport } from './file/engine/verifier.js'
 export type { Freshness, KeptState } from './file/freshness.js'
@@ -14,6 +24,7 @@ export type { WebStreamOptions } from './file/web-stream.js'
 export type { WholeFileOptions } from './file/whole-file.js'
 export type { FileKeyRequest, KeySource, WrappedFileKey } from './file/key-source.js'
 export type { OpenOptions } from './file/options.js'
+export type { ContainerKind } from './container/preamble.js'
 export type { CipherName } from './seal/suites.js'
 export type { ByteSource } from './file/io/source-disk.js'
 export type { FileTime, PathLike } from './file/io/steps.js'
@@ -21,6 +32,7 @@ export type { Argon2Limits, Argon2Parameters, Argon2Profile } from './keys/argon
 export type {
   FileKeyChangeMessage,
   FileMessage,
+  KeyPlace,
   KeyringChangeMessage,
   LockMessage,
   UnlockFailedMessage,
@@ -31,8 +43,10 @@ export { KeyManager } from './keys/key-manager.js'
 export type {
   ChangePassphraseOptions,
   CreateKeyManagerOptions,
+  KeyManagerSummary,
   LockOptions,
   NewPassphraseOptions,
+  NewRecoveryKey,
   NewSlotOptions,
   OpenKeyManagerOptions,
   SlotInfo,
@@ -42,9 +56,9 @@ export type { KeyringChangeOptions } from './keys/keyring-store.js'
 export { calibrate, type Argon2Run, type CalibrateOptions, type Calibration } from './keys/calibrate.js'
 export type { KeyringPath } from './keys/keyring-file.js'
 export type { PurposeOption, Purposes } from './keys/rotation/purposes.js'
-export type { ReencryptOptions, ReencryptProgress, ReencryptReport } from './keys/rotation/reencrypt.js'
+export type { ReencryptOptions, ReencryptOutcome, ReencryptProgress, ReencryptReport } from './keys/rotation/reencrypt.js'
 export type { RetireOptions } from './keys/rotation/retire.js'
-export type { RewrapOptions, RewrapReport } from './keys/rotation/rewrap.js'
+export type { RewrapOptions, RewrapOutcome, RewrapReport } from './keys/rotation/rewrap.js'
 export type { RotatingKeys } from './keys/rotation/rotating-keys.js'
 export type { FileFailure, Roots, Tally, TreeOptions, TreeReport } from './keys/rotation/work-through.js'
 export type { PassphraseCheck } from './keys/passphrase-check.js'

@@ -15,6 +15,7 @@ export class BatchControl {
   #isPaused = false
   readonly #listeners = new Set<(isPaused: boolean) => void>()
 
+  /** Whether batches are to pause. */
   get isPaused(): boolean {
     return this.#isPaused
   }

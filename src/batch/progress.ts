@@ -8,6 +8,7 @@ export interface BatchProgress {
   readonly bytes: number
   /** Bytes of the sources that were found so far. */
   readonly totalBytes: number
+  /** Files that failed. */
   readonly failed: number
   /** Whether all there is to do was found; until then the totals grow. */
   readonly isListed: boolean

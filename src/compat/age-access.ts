@@ -7,6 +7,7 @@ import { LEAST_WORK_FACTOR, MOST_WORK_FACTOR, MOST_WORK_FACTOR_READ, USUAL_WORK_
 export interface AgeAccess {
   /** `AGE-SECRET-KEY-1…`, or objects as `age-encryption` takes them. */
   readonly identities?: readonly (string | AgeIdentity)[] | undefined
+  /** What opens files that were encrypted with a passphrase. */
   readonly passphrase?: string | undefined
   /**
    * What a file that a passphrase opens may cost: the base-2 logarithm of scrypt's N, 1 to 22. A file that asks for more is refused before
@@ -21,6 +22,7 @@ export interface AgeAccess {
 export interface AgeTarget {
   /** `age1…`, or objects as `age-encryption` takes them. */
   readonly recipients?: readonly (string | AgeRecipient)[] | undefined
+  /** What will open the file. Not along with recipients. */
   readonly passphrase?: string | undefined
   /**
    * With a passphrase: the base-2 logarithm of scrypt's N, 1 to 22.

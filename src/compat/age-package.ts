@@ -4,17 +4,21 @@ import { PackageMissingError } from '../errors.js'
 
 /** A stanza of an age header. */
 export interface AgeStanza {
+  /** Its type, and what the type says. */
   readonly args: string[]
+  /** The wrapped key. */
   readonly body: Uint8Array
 }
 
 /** What wraps an age file's key: an object of `age-encryption`, or one like it. */
 export interface AgeRecipient {
+  /** Wraps the key of a file. */
   wrapFileKey(fileKey: Uint8Array): AgeStanza[] | Promise<AgeStanza[]>
 }
 
 /** What unwraps an age file's key: an object of `age-encryption`, or one like it. */
 export interface AgeIdentity {
+  /** Unwraps the key of a file; null where no stanza is for this identity. */
   unwrapFileKey(stanzas: AgeStanza[]): Uint8Array | null | Promise<Uint8Array | null>
 }
 

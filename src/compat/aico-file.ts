@@ -32,6 +32,7 @@ export interface WriteAicoOptions extends AicoAccess, ContentOptions {
 
 /** What can be known of an AICO file without a key. Nothing of it is authenticated. */
 export interface AicoInspection {
+  /** There is no other. */
   readonly algorithm: 'aes-256-gcm'
   /** Bytes. */
   readonly keySize: 32

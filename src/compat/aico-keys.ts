@@ -113,18 +113,22 @@ export class AicoKeys implements Disposable {
     }
   }
 
+  /** The same as `dispose`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
 
+  /** What text shows: no key. */
   toString(): string {
     return REDACTED
   }
 
+  /** What JSON shows: no key. */
   toJSON(): string {
     return REDACTED
   }
 
+  /** What `console.log` shows: no key. */
   [inspect.custom](): string {
     return REDACTED
   }
@@ -188,6 +192,7 @@ async function deriveFileKey(master: Uint8Array, purpose: string): Promise<Secre
 
 /** How AICO files are opened and made. */
 export interface AicoAccess {
+  /** The keys. */
   readonly keys: AicoKeys
   /** What the file was written for: text of any length. */
   readonly purpose: string

@@ -20,9 +20,11 @@ export type ForEachPath<T> = T | ((path: string) => T)
 export interface DirectoryProgress {
   /** Files that are done with, whatever came of them. */
   readonly files: number
+  /** Files that there are to do. */
   readonly totalFiles: number
   /** Bytes of the sources of these files, and of those that are being copied. */
   readonly bytes: number
+  /** Bytes of their sources. */
   readonly totalBytes: number
 }
 
@@ -31,7 +33,14 @@ export interface MigrateDirectoryOptions extends MigrationOptions {
   /** What the encrypted files are for. Where a name is no UTF-8, the function gets it with replacement characters. */
   readonly purpose: ForEachPath<string>
   /** The keys of AICO files, and the purpose of each. */
-  readonly aico?: { readonly keys: AicoAccess['keys']; readonly purpose: ForEachPath<string> } | undefined
+  readonly aico?:
+    | {
+        /** The keys. */
+        readonly keys: AicoAccess['keys']
+        /** What each file was encrypted for. */
+        readonly purpose: ForEachPath<string>
+      }
+    | undefined
   /**
    * The name of a target, by the path of its source: a path within the target folder, with `/` between its parts. Folders keep theirs.
    *
@@ -70,13 +79,17 @@ export interface MigrateDirectoryOptions extends MigrationOptions {
 
 /** A file or folder that could not be taken over. Its source is as it was. */
 export interface MigrationFailure {
+  /** Within the folder; a Buffer where the name is no UTF-8. */
   readonly path: string | Buffer
+  /** What `migrateFile` would throw. */
   readonly error: unknown
 }
 
 /** Something in a folder that is neither file nor folder, and was left alone. */
 export interface SkippedEntry {
+  /** Within the folder; a Buffer where the name is no UTF-8. */
   readonly path: string | Buffer
+  /** `link`: a symbolic link. `special`: a pipe, a socket or a device. */
   readonly kind: 'link' | 'special'
 }
 
@@ -88,7 +101,9 @@ export interface DirectoryMigration {
   readonly present: number
   /** Bytes on disk of the sources of both. */
   readonly bytes: number
+  /** Files that could not be taken over. */
   readonly failures: readonly MigrationFailure[]
+  /** What is neither file nor folder. */
   readonly skipped: readonly SkippedEntry[]
 }
 

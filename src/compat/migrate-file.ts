@@ -31,6 +31,7 @@ import { folderOf, isSamePath, takePath, type Path } from './paths.js'
 export interface MigratedFile {
   /** As text where it can be. */
   readonly source: string | Buffer
+  /** As text where it can be. */
   readonly target: string | Buffer
   /** What the source was read as; `sealfile` where it was encrypted in its place before. */
   readonly format: FileFormat
@@ -38,6 +39,7 @@ export interface MigratedFile {
   readonly outcome: 'migrated' | 'present'
   /** Bytes of content; in a dry run undefined where they cannot be told without reading all of it. */
   readonly size: number | undefined
+  /** Whether the source is gone, by `removeSource` or because the target is in its place. */
   readonly isSourceRemoved: boolean
   /** Nothing was done: it is what would be. */
   readonly isDryRun: boolean

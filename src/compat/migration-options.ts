@@ -20,9 +20,11 @@ export type MigrationPhase =
 
 /** How far the migration of a file is. */
 export interface MigrationProgress {
+  /** What is being done. */
   readonly phase: MigrationPhase
   /** Bytes in this phase: of the source's file, in `verifying` of the content. */
   readonly done: number
+  /** Bytes that there are in this phase. */
   readonly total: number
 }
 

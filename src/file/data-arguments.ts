@@ -22,8 +22,11 @@ export interface ReadOptions<T extends ArrayBufferView = Buffer> {
 
 /** The options form of `write`. */
 export interface WriteOptions {
+  /** Where in the buffer to begin. @defaultValue 0 */
   readonly offset?: number | null | undefined
+  /** How many bytes to write. @defaultValue all behind `offset` */
   readonly length?: number | null | undefined
+  /** Where in the file to begin. @defaultValue null: where the last write ended */
   readonly position?: Position
 }
 
@@ -221,6 +224,7 @@ export function checkSignal(signal: unknown): asserts signal is AbortSignal | un
 
 /** What `readFile` and `writeFile` take besides the data. */
 export interface ContentOptions {
+  /** Of text that is read or written. @defaultValue none to read, which gives a Buffer; `utf8` to write */
   readonly encoding?: BufferEncoding | null | undefined
   /** Ends the call with an AbortError. What was written before stays. */
   readonly signal?: AbortSignal | undefined

@@ -197,6 +197,7 @@ export class EncryptedFileSync implements Disposable {
     this.#run(this.#session.chmod(mode))
   }
 
+  /** Changes owner and group of the file. */
   chown(uid: number, gid: number): void {
     this.#run(this.#session.chown(uid, gid))
   }
@@ -244,6 +245,7 @@ export class EncryptedFileSync implements Disposable {
     this.#keeper.stop()
   }
 
+  /** Closes the handle. */
   [Symbol.dispose](): void {
     this.close()
   }

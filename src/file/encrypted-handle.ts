@@ -52,6 +52,7 @@ export interface ReadResult<T> {
 
 /** What `write` returns. */
 export interface WriteResult<T> {
+  /** All that was passed in. */
   bytesWritten: number
   /** What was passed in. */
   buffer: T
@@ -67,6 +68,7 @@ export interface ReadVectorResult<T extends readonly ArrayBufferView[]> {
 
 /** What `writev` returns. */
 export interface WriteVectorResult<T extends readonly ArrayBufferView[]> {
+  /** Of all buffers together. */
   bytesWritten: number
   /** What was passed in. */
   buffers: T
@@ -76,18 +78,26 @@ export interface WriteVectorResult<T extends readonly ArrayBufferView[]> {
 export interface StatOptions {
   /** Give all numbers as bigints. @defaultValue false */
   readonly bigint?: boolean | undefined
+  /** Ends the call with an AbortError. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Bytes that `writeFile` takes piece by piece are written in the pieces that come. */
+/** Text, or bytes. */
 export type Content = string | ArrayBufferView
+/** Content that comes bit by bit. */
 export type Pieces = Iterable<Content> | AsyncIterable<Content>
 
 /** What `writeFile` writes between two looks at its signal, as Node does. */
 const ABORTABLE_LENGTH = 2 ** 19
 
+/** The events of a handle. */
+export interface HandleEvents {
+  /** It is closed, or about to be: no more calls are taken. */
+  close: []
+}
+
 /** What a handle does that waits: the members of Node's FileHandle, and some more. */
-export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implements AsyncDisposable {
+export abstract class EncryptedHandle extends EventEmitter<HandleEvents> implements AsyncDisposable {
   readonly #session: Session
   readonly #runner: AsyncRunner
   readonly #isBinary: boolean
@@ -361,6 +371,7 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
     return this.#runner.run(() => this.#session.chmod(mode))
   }
 
+  /** Changes owner and group of the file. */
   chown(uid: number, gid: number): Promise<void> {
     return this.#runner.run(() => this.#session.chown(uid, gid))
   }
@@ -411,6 +422,7 @@ export abstract class EncryptedHandle extends EventEmitter<{ close: [] }> implem
     await this.close()
   }
 
+  /** Closes the handle. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -12,9 +12,11 @@ import { io, readFully, type PathLike, type Steps } from './io/steps.js'
 
 /** What can be known of a file without a key. Nothing of it is authenticated. */
 export interface FileInspection {
+  /** `editable`, as `EncryptedFile` writes it, or `stream`, as `createEncryptStream` does. */
   readonly kind: ContainerKind
   /** Of the format. */
   readonly version: 1
+  /** What encrypts the segments. */
   readonly cipher: CipherName
   /** Plaintext bytes in a full segment. */
   readonly segmentSize: number
@@ -30,6 +32,7 @@ export interface FileInspection {
 
 /** A segment that waits in the redo list, behind the data. */
 export interface PendingSegment {
+  /** Zero-based. */
   readonly segment: number
   /** Where its ciphertext begins in the file. */
   readonly position: number
@@ -53,6 +56,7 @@ export interface FileInfo extends FileInspection {
 
 /** A stretch of a file. */
 export interface ByteRange {
+  /** The first byte. */
   readonly start: number
   /** Behind the last byte. */
   readonly end: number

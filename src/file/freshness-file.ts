@@ -82,10 +82,12 @@ export class FreshnessFile implements Freshness, Disposable {
     if (this.#kept.has(name)) this.#write(name, undefined)
   }
 
+  /** Closes the file. Handles that were opened with it are to be closed before. */
   close(): void {
     this.#file.close()
   }
 
+  /** Closes the file. */
   [Symbol.dispose](): void {
     this.close()
   }

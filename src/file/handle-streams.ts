@@ -26,6 +26,7 @@ export interface Hold {
 
 /** The options of `createReadStream`, as those of Node's FileHandle. */
 export interface ReadStreamOptions {
+  /** Gives text. @defaultValue none, which gives Buffers */
   readonly encoding?: BufferEncoding | null | undefined
   /** Close the handle when the stream ends. @defaultValue true */
   readonly autoClose?: boolean | undefined
@@ -37,11 +38,13 @@ export interface ReadStreamOptions {
   readonly end?: number | undefined
   /** Bytes that are read at once. @defaultValue 65536 */
   readonly highWaterMark?: number | undefined
+  /** Destroys the stream with an AbortError. */
   readonly signal?: AbortSignal | undefined
 }
 
 /** The options of `createWriteStream`, as those of Node's FileHandle. */
 export interface WriteStreamOptions {
+  /** Of text that is written. @defaultValue utf8 */
   readonly encoding?: BufferEncoding | null | undefined
   /** Close the handle when the stream has finished. @defaultValue true */
   readonly autoClose?: boolean | undefined
@@ -53,6 +56,7 @@ export interface WriteStreamOptions {
   readonly highWaterMark?: number | undefined
   /** Wait for the disk before the handle is closed. @defaultValue false */
   readonly flush?: boolean | undefined
+  /** Destroys the stream with an AbortError. */
   readonly signal?: AbortSignal | undefined
 }
 

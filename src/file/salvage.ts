@@ -14,6 +14,7 @@ import { Session } from './session.js'
 
 /** A stretch of plaintext. */
 export interface Stretch {
+  /** Where it begins. */
   readonly position: number
   /** Bytes. */
   readonly length: number

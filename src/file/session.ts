@@ -19,6 +19,7 @@ export interface VerifyReport extends StateReport {
   readonly ok: boolean
   /** Bytes of plaintext. */
   readonly size: number
+  /** How many there are. */
   readonly segments: number
 }
 

@@ -36,6 +36,7 @@ export interface CalibrateOptions {
 
 /** One run that was measured. */
 export interface Argon2Run {
+  /** What it was run with. */
   readonly parameters: Argon2Parameters
   /** How long it took, the start of its thread included. */
   readonly elapsedMs: number

@@ -79,11 +79,28 @@ export interface SlotInfo {
   readonly id: string
   /** `unknown` is one that a later version of sealfile has made. */
   readonly type: KnownSlot['type'] | 'unknown'
+  /** What its owner calls it. */
   readonly label?: string
   /** Of a passphrase. */
   readonly argon2?: Argon2Parameters
   /** Of a provider: its name. */
   readonly provider?: string
+}
+
+/** A recovery key that was made, and its slot. */
+export interface NewRecoveryKey {
+  /** The slot that it opens. */
+  readonly slot: SlotInfo
+  /** 14 groups of four letters and digits, joined by hyphens. It is shown this once. */
+  readonly recoveryKey: string
+}
+
+/** What may be shown of a key manager. */
+export interface KeyManagerSummary {
+  /** Of the keyring: 16 bytes in base64url. */
+  readonly id: string
+  /** The newest generation of the master key. */
+  readonly generation: number
 }
 
 /** How a passphrase is changed. */
@@ -92,6 +109,7 @@ export interface ChangePassphraseOptions extends NewPassphraseOptions, KeyringCh
   readonly slot?: string | undefined
   /** What trying the old passphrase may cost at most. */
   readonly limits?: Argon2Limits | undefined
+  /** Gives up, and changes nothing. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -16,7 +16,9 @@ import {
   describeSlot,
   type ChangePassphraseOptions,
   type CreateKeyManagerOptions,
+  type KeyManagerSummary,
   type NewPassphraseOptions,
+  type NewRecoveryKey,
   type NewSlotOptions,
   type OpenKeyManagerOptions,
   type SlotInfo,
@@ -183,7 +185,7 @@ export class KeyManager implements KeySource, Disposable {
    *
    * @returns the new slot, and the key in 14 groups of four letters and digits.
    */
-  async addRecoveryKey(options: NewSlotOptions = {}): Promise<{ readonly slot: SlotInfo; readonly recoveryKey: string }> {
+  async addRecoveryKey(options: NewSlotOptions = {}): Promise<NewRecoveryKey> {
     const secret = randomBytes(SECRET_LENGTH)
     const recoveryKey = formatRecoveryKey(secret)
     return { slot: await this.#addSlot({ type: 'recovery', secret }, options), recoveryKey }
@@ -370,18 +372,22 @@ export class KeyManager implements KeySource, Disposable {
     this.#keys.close()
   }
 
+  /** Closes the key manager. */
   [Symbol.dispose](): void {
     this.close()
   }
 
-  toJSON(): { readonly id: string; readonly generation: number } {
+  /** What JSON shows: no key. */
+  toJSON(): KeyManagerSummary {
     return { id: encodeBytes(this.#keys.id), generation: this.#keys.current }
   }
 
+  /** What text shows: no key. */
   toString(): string {
     return `KeyManager(${encodeBytes(this.#keys.id)}, generation ${this.#keys.current})`
   }
 
+  /** What `console.log` shows: no key. */
   [inspect.custom](): string {
     return this.toString()
   }

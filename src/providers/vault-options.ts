@@ -2,7 +2,7 @@ import { invalidArgType, invalidArgValue, outOfRange, WITHHELD } from '../argume
 import { requireOptions, requireText } from './provider-arguments.js'
 
 /** A token, or what gives one for each call. */
-type TokenSource = (request: { readonly signal: AbortSignal }) => string | Promise<string>
+export type TokenSource = (request: { readonly signal: AbortSignal }) => string | Promise<string>
 
 /** Where a key-management service is, and how it is asked. Either `token` or `getToken` is needed. */
 export interface VaultTransitProviderOptions {

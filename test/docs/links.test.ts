@@ -5,7 +5,7 @@ import { anchors, codeSpans, readDocument, withoutCode } from './markdown.js'
 
 const ROOT = new URL('../../', import.meta.url)
 const inRoot = readdirSync(ROOT).filter((name) => name.endsWith('.md'))
-const inDocs = readdirSync(new URL('docs/', ROOT)).filter((name) => name.endsWith('.md'))
+const inDocs = readdirSync(new URL('docs/', ROOT), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
 const documents = [...inRoot, ...inDocs.map((name) => `docs/${name}`)].sort()
 
 function linksOf(path: string): string[] {

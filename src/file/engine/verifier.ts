@@ -31,11 +31,13 @@ export interface BadSegment {
   readonly position: number
   /** Bytes of plaintext. */
   readonly length: number
+  /** What is wrong with it. */
   readonly code: CorruptedFileError['code']
 }
 
 /** What a check of all segments found. */
 export interface StateReport {
+  /** Segments that do not authenticate, in ascending order. */
   readonly bad: readonly BadSegment[]
   /**
    * Whether all segments together are those of the last commit: `differs` if an older version of one was put back. `unchecked` where

@@ -29,6 +29,7 @@ export type ReencryptOutcome = 'reencrypted' | 'current' | 'foreign' | 'notEncry
 
 /** How far it is. */
 export type ReencryptProgress = Tally<ReencryptOutcome> & {
+  /** Files that could not be re-encrypted. */
   readonly failed: number
   /** Bytes of plaintext that were encrypted. */
   readonly bytes: number
