@@ -36,8 +36,8 @@ function deriveKey(passphrase: string, salt: Uint8Array, workFactor: number): Pr
   const maxmem = 128 * BLOCK_SIZE * (cost.N + 64) + 2 ** 20
   return new Promise((resolve, reject) => {
     scrypt(passphrase, concatBytes(Buffer.from(LABEL), salt), KEY_LENGTH, { ...cost, maxmem }, (error, key) => {
-      if (error === null) resolve(key)
-      else reject(error)
+      if (error) reject(error)
+      else resolve(key)
     })
   })
 }

@@ -41,7 +41,7 @@ export function lookingCalls(policy: Policy): Calls {
     calls[name] = (...args) => {
       const callback = takeCallback(args)
       node(name)(...args, (error: unknown, found: unknown) => {
-        if (error !== null) callback(error)
+        if (error) callback(error)
         else
           deliver(
             run(correct(policy, found, args[0], 'async')).then((corrected) => [corrected]),

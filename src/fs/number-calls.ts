@@ -60,7 +60,7 @@ function useFile(fd: unknown, name: string, args: unknown[], use: (descriptor: D
 
 /** What `close` does where it gets no callback. */
 function throwError(error: unknown): void {
-  if (error !== null) throw error as Error
+  if (error) throw error as Error
 }
 
 function close(fd: unknown, callback: unknown = throwError): void {
@@ -107,8 +107,8 @@ function promised(call: AnyFunction, [first, second]: readonly [string, string])
   return (...args) =>
     new Promise((resolve, reject) => {
       call(...args, (error: Error | null, ...results: unknown[]) => {
-        if (error === null) resolve({ [first]: results[0], [second]: results[1] })
-        else reject(error)
+        if (error) reject(error)
+        else resolve({ [first]: results[0], [second]: results[1] })
       })
     })
 }

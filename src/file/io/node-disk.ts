@@ -6,7 +6,8 @@ type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void
 
 function promise<T>(start: (done: Done<T>) => void): Promise<T> {
   return new Promise((resolve, reject) => {
-    start((error, value) => (error === null ? resolve(value) : reject(error)))
+    // Bun and Deno call back with undefined in places where Node has null.
+    start((error, value) => (error ? reject(error) : resolve(value)))
   })
 }
 

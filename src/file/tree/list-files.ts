@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { opendir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { sep } from 'node:path'
 import type { PathLike } from '../io/steps.js'
 import { nameOf } from '../open-file.js'
@@ -14,6 +14,11 @@ export interface FoundFile {
   /** What it is instead of a file; only where everything was asked for. */
   readonly kind?: 'folder' | 'link' | 'special'
 }
+
+/**
+ * Names as bytes. Bun knows no types of names that are Buffers; Node needs Buffers to find the types where the file system does not tell them.
+ */
+const NAME_ENCODING = (process.versions['bun'] === undefined ? 'buffer' : 'latin1') as BufferEncoding
 
 /**
  * Lists files and all files in folders, in no order that means anything, one folder after the other. Symbolic links are followed
@@ -44,9 +49,8 @@ async function* listFolder(folder: Buffer, everything: boolean): AsyncGenerator<
   const folders: Buffer[] = []
   const files: FoundFile[] = []
   try {
-    // Names are asked for as bytes, which the types of `opendir` do not foresee.
-    for await (const entry of await opendir(folder, { encoding: 'buffer' as BufferEncoding })) {
-      const name = entry.name as unknown as Buffer
+    for (const entry of await readdir(folder, { encoding: NAME_ENCODING, withFileTypes: true })) {
+      const name = Buffer.from(entry.name, 'latin1')
       if (isWorkingName(name.toString())) continue
       const path = Buffer.concat([folder, Buffer.from(sep), name])
       if (entry.isDirectory()) folders.push(path)
