@@ -1,6 +1,14 @@
-export { decryptBatch, encryptBatch } from './batch/batch.js'
-export type { BatchOptions, BatchReport, DecryptBatchOptions, EncryptBatchOptions } from './batch/batch-options.js'
+export { decryptBatch, encryptBatch, verifyBatch } from './batch/batch.js'
+export type {
+  BatchOptions,
+  BatchReport,
+  DecryptBatchOptions,
+  EncryptBatchOptions,
+  VerifyBatchOptions,
+} from './batch/batch-options.js'
 export { BatchControl } from './batch/control.js'
+export type { BadSegments } from './batch/damage.js'
+export { VerifyBatchReport, type FileProblem, type ProblemKind, type VerifyBatchJson } from './batch/verify-report.js'
 export type { BatchProgress } from './batch/progress.js'
 export type { Policy } from './batch/task-queue.js'
 export type { ForEachPath, SkippedEntry } from './compat/migrate-directory.js'

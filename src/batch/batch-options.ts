@@ -78,6 +78,12 @@ export interface EncryptBatchOptions extends BatchOptions, Pick<OpenOptions, 'se
 /** How files are decrypted. */
 export type DecryptBatchOptions = BatchOptions
 
+/** How files are checked. */
+export type VerifyBatchOptions = Pick<
+  BatchOptions,
+  'keyManager' | 'context' | 'purpose' | 'workers' | 'bytesPerSecond' | 'control' | 'signal' | 'onProgress'
+>
+
 /** What came of a batch. */
 export interface BatchReport {
   /** Files that were made. */
@@ -93,7 +99,8 @@ export interface BatchReport {
 /** {@link BatchOptions}, checked and complete. */
 export interface BatchPlan {
   readonly inputs: readonly Path[]
-  readonly target: Path
+  /** Undefined where nothing is made. */
+  readonly target: Path | undefined
   readonly keySource: KeySource
   readonly purposeOf: (path: string) => string
   readonly name: ((path: string) => string) | undefined
@@ -112,7 +119,7 @@ const WORKERS_MAX = 256
 export function resolveBatchOptions(
   direction: WorkerSettings['direction'],
   inputs: Roots,
-  options: EncryptBatchOptions,
+  options: Omit<EncryptBatchOptions, 'target'> & Partial<Pick<EncryptBatchOptions, 'target'>>,
 ): BatchPlan {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
     throw invalidArgType('options', 'of type object', options)
@@ -134,7 +141,7 @@ export function resolveBatchOptions(
   checkSignal(signal)
   return {
     inputs: listInputs(inputs),
-    target: takePath(options.target, 'options.target'),
+    target: direction === 'verify' ? undefined : takePath(options.target!, 'options.target'),
     keySource: keyManager,
     purposeOf(path) {
       if (!isFunction) return purpose

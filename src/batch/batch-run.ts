@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { folderOf, type Path } from '../compat/paths.js'
-import { ClosedError } from '../errors.js'
+import { ClosedError, LockedError } from '../errors.js'
 import type { SegmentRange } from '../file/engine/range-sealer.js'
 import { checkAborted } from '../file/io/system-errors.js'
 import { temporaryPlace, temporaryToken } from '../file/successor-file.js'
@@ -25,6 +25,8 @@ interface Job extends Sized {
   readonly purpose: string
   /** How often it was begun by a worker that died. */
   deaths: number
+  /** It did not keep still for several workers, and is for one alone. */
+  isWhole: boolean
 }
 
 /** What a worker is at, for the progress. */
@@ -93,9 +95,10 @@ export class BatchRun {
     const preparing = keySource.prepare?.()
     if (preparing !== undefined) await preparing
     const target = await findTarget(this.#plan)
-    const folders = new TargetFolders(target)
-    await folders.ensure(target)
-    this.#folders = folders
+    if (target !== undefined) {
+      this.#folders = new TargetFolders(target)
+      await this.#folders.ensure(target)
+    }
     const unwatch = control?.[WATCH]((isPaused) => this.#common.setPaused(isPaused))
     const abort = (): void => this.#stop(undefined)
     signal?.addEventListener('abort', abort, { once: true })
@@ -107,7 +110,7 @@ export class BatchRun {
       signal?.removeEventListener('abort', abort)
       clearTimeout(this.#lastCall)
       await this.#terminate()
-      await Promise.all(this.#splits.map(({ split }) => removeTemporary(split.task)))
+      await Promise.all(this.#splits.map(({ split }) => this.#removeTemporary(split.task)))
       stopTelling()
     }
     checkAborted(signal)
@@ -128,9 +131,9 @@ export class BatchRun {
   }
 
   /** Goes through the inputs, not far ahead of the workers. */
-  async #find(target: Path): Promise<void> {
+  async #find(target: Path | undefined): Promise<void> {
     let met: MetFile[] = []
-    const folders = this.#folders!
+    const folders = this.#folders
     const finder = new FileFinder(this.#plan, target, {
       file: async (file) => {
         this.#threads[0]!.start()
@@ -142,7 +145,7 @@ export class BatchRun {
         while (this.#isFull && this.#end === undefined) await this.#wait()
       },
       folder: async (source, within) => {
-        await folders.ensure(folders.place(within), await folders.modeOf(source))
+        await folders?.ensure(folders.place(within), await folders.modeOf(source))
       },
       isStopped: () => this.#end !== undefined,
       skipped: (entry) => this.#skipped.push(entry),
@@ -193,13 +196,13 @@ export class BatchRun {
     if (look !== undefined) return () => this.#look(thread, look)
     const group = this.#queue.takeGroup(this.#model, { workers: this.#threads.length, largeSize: SPLIT_SIZE })
     if (group.length === 0) return undefined
-    const isSplit = this.#threads.length > 1 && group[0]!.size >= SPLIT_SIZE
+    const isSplit = this.#threads.length > 1 && group[0]!.size >= SPLIT_SIZE && !group[0]!.isWhole
     return isSplit ? () => this.#split(thread, group[0]!) : () => this.#makeFiles(thread, group)
   }
 
   /** Lets a worker find out how large files are, and queues them. */
   async #look(thread: WorkerThread, met: readonly MetFile[]): Promise<void> {
-    const folders = this.#folders!
+    const folders = this.#folders
     let sizes
     try {
       sizes = (await thread.run({ type: 'look', paths: met.map(({ source }) => source) })).value
@@ -216,9 +219,9 @@ export class BatchRun {
       try {
         if (typeof size !== 'number') throw unpackError(size)
         this.#total.bytes += size
-        const target = folders.place(within)
-        await folders.ensure(folderOf(target))
-        this.#queue.add({ source, target, purpose, size, deaths: 0 })
+        const target = folders?.place(within) ?? source
+        await folders?.ensure(folderOf(target))
+        this.#queue.add({ source, target, purpose, size, deaths: 0, isWhole: false })
       } catch (error) {
         this.#done.files++
         this.#fail(source, error)
@@ -300,8 +303,8 @@ export class BatchRun {
     const { split, job } = open
     this.#drop(open)
     try {
-      const { task, begun, accumulator } = split
-      await thread.run({ type: 'finish', file: task, begun, accumulator })
+      const { task, begun, whole } = split
+      await thread.run({ type: 'finish', file: task, begun, whole })
       this.#done.files++
       this.#done.bytes += job.size
       this.#made.files++
@@ -322,8 +325,13 @@ export class BatchRun {
       await this.#afterDeath(job, task, error)
       return
     }
-    await removeTemporary(task)
+    await this.#removeTemporary(task)
     if (error instanceof StoppedError) return
+    if (error instanceof LockedError && this.#folders === undefined) {
+      // One worker that has a file open all the time sees one state of it, also where its writer goes on.
+      this.#queue.add({ ...job, isWhole: true })
+      return
+    }
     this.#done.files++
     this.#done.bytes += job.size
     this.#fail(job.source, error)
@@ -331,7 +339,7 @@ export class BatchRun {
 
   /** Does a file again whose worker died; once it has died too often with it, gives it up. */
   async #afterDeath(job: Job, task: FileTask, error: WorkerDiedError): Promise<void> {
-    await removeTemporary(task)
+    await this.#removeTemporary(task)
     if (error.files !== undefined) job.deaths++
     if (job.deaths < DEATHS_MAX) {
       this.#queue.add(job)
@@ -340,6 +348,11 @@ export class BatchRun {
     this.#done.files++
     this.#done.bytes += job.size
     this.#fail(job.source, error)
+  }
+
+  /** Removes what a worker may have left behind. */
+  async #removeTemporary({ target, token }: FileTask): Promise<void> {
+    if (this.#folders !== undefined) await rm(temporaryPlace(target, token), { force: true })
   }
 
   /** @throws whatever is not the death of a worker; that, too, where they all die. */
@@ -414,9 +427,4 @@ function makeTask({ source, target, purpose }: Job): FileTask {
 
 function sumSizes(jobs: readonly Job[]): number {
   return jobs.reduce((sum, { size }) => sum + size, 0)
-}
-
-/** Removes what a worker may have left behind. */
-async function removeTemporary({ target, token }: FileTask): Promise<void> {
-  await rm(temporaryPlace(target, token), { force: true })
 }

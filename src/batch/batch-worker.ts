@@ -4,6 +4,7 @@ import { BatchError } from '../errors.js'
 import type { Place } from '../file/successor-file.js'
 import { packError, type PackedError } from './error-transfer.js'
 import { createFileWork } from './file-work.js'
+import { createVerifyWork } from './verify-work.js'
 import type { Answer, FailureMessage, FileTask, GroupResult, Results, Task, WorkerSettings } from './messages.js'
 import { Meter, StoppedError } from './meter.js'
 import { RemoteKeys } from './shared-desk.js'
@@ -13,7 +14,9 @@ import { RemoteKeys } from './shared-desk.js'
 const settings = workerData as WorkerSettings
 const port = parentPort!
 const meter = new Meter(settings.common, settings.counters, settings.bytesPerSecond)
-const work = createFileWork(settings, new RemoteKeys(settings.desk, (message) => port.postMessage(message)), meter)
+const keys = new RemoteKeys(settings.desk, (message) => port.postMessage(message))
+const createWork = settings.direction === 'verify' ? createVerifyWork : createFileWork
+const work = createWork(settings, keys, meter)
 
 function perform(task: Task): Results[keyof Results] {
   if (task.type === 'look') return task.paths.map(lookAt)
@@ -22,7 +25,7 @@ function perform(task: Task): Results[keyof Results] {
   const file = unpackTask(task.file)
   if (task.type === 'begin') return work.begin(file)
   if (task.type === 'range') return work.doRange(file, task.begun, task.range)
-  work.finish(file, task.begun, task.accumulator)
+  work.finish(file, task.begun, task.whole)
   return undefined
 }
 

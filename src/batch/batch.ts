@@ -1,6 +1,13 @@
 import type { Roots } from '../keys/rotation/work-through.js'
-import { resolveBatchOptions, type BatchReport, type DecryptBatchOptions, type EncryptBatchOptions } from './batch-options.js'
+import {
+  resolveBatchOptions,
+  type BatchReport,
+  type DecryptBatchOptions,
+  type EncryptBatchOptions,
+  type VerifyBatchOptions,
+} from './batch-options.js'
 import { BatchRun } from './batch-run.js'
+import { VerifyBatchReport } from './verify-report.js'
 
 /**
  * Encrypts files and folders into a target folder, on several threads. Of an input folder all that is in it is taken, under the paths that
@@ -31,4 +38,23 @@ export async function encryptBatch(inputs: Roots, options: EncryptBatchOptions):
  */
 export async function decryptBatch(inputs: Roots, options: DecryptBatchOptions): Promise<BatchReport> {
   return new BatchRun(resolveBatchOptions('decrypt', inputs, options)).run()
+}
+
+/**
+ * Checks files and folders on several threads, and writes nothing: of each file every segment, and the snapshot over all, which shows that
+ * an older version of one was put back.
+ *
+ * @param inputs - Files and folders.
+ * @returns what is wrong with which file. Print it for a summary; `JSON.stringify` it for a program.
+ * @throws TypeError or RangeError for options that cannot be; an AbortError; ClosedError; BatchError `ERR_SEALFILE_BATCH_WORKER` where no
+ * thread stays alive.
+ *
+ * @example
+ * ```ts
+ * const report = await verifyBatch('photos-encrypted', { keyManager, purpose: 'photos' })
+ * if (!report.ok) console.error(`${report}`)
+ * ```
+ */
+export async function verifyBatch(inputs: Roots, options: VerifyBatchOptions): Promise<VerifyBatchReport> {
+  return new VerifyBatchReport(await new BatchRun(resolveBatchOptions('verify', inputs, options)).run())
 }

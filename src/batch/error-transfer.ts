@@ -1,4 +1,5 @@
 import * as errors from '../errors.js'
+import { damageOf, withDamage, type Damage } from './damage.js'
 
 /** An error as it goes from one thread to another: a structured clone would lose its class, its code and what else it tells. */
 export interface PackedError {
@@ -9,6 +10,8 @@ export interface PackedError {
   /** What it tells besides: strings and numbers. */
   readonly details: Readonly<Record<string, string | number>>
   readonly cause: PackedError | undefined
+  /** What a check of a file has found. */
+  readonly damage?: Damage
 }
 
 /** All that an error of ours, of the system or for misuse may have. */
@@ -24,6 +27,7 @@ export function packError(value: unknown, depth = 0): PackedError {
   if (!(value instanceof Error)) {
     return { type: 'Error', message: String(value), stack: undefined, details: {}, cause: undefined }
   }
+  const damage = damageOf(value)
   const entries = DETAILS.map((name) => [name, shorten((value as unknown as Readonly<Record<string, unknown>>)[name])] as const)
   return {
     type: value.name,
@@ -33,6 +37,7 @@ export function packError(value: unknown, depth = 0): PackedError {
       entries.filter((entry): entry is [string, string | number] => ['string', 'number'].includes(typeof entry[1])),
     ),
     cause: value.cause === undefined || depth > 0 ? undefined : packError(value.cause, depth + 1),
+    ...(damage === undefined ? {} : { damage }),
   }
 }
 
@@ -41,7 +46,7 @@ function shorten(value: unknown): unknown {
 }
 
 export function unpackError(packed: unknown): Error {
-  const { type, message, stack, details, cause } = packed as PackedError
+  const { type, message, stack, details, cause, damage } = packed as PackedError
   const error = new Error(message)
   const known = CLASSES.get(type)
   if (known !== undefined) Object.setPrototypeOf(error, known.prototype)
@@ -51,5 +56,5 @@ export function unpackError(packed: unknown): Error {
   }
   if (stack !== undefined) error.stack = stack
   if (cause !== undefined) error.cause = unpackError(cause)
-  return error
+  return damage === undefined ? error : withDamage(error, damage)
 }

@@ -30,10 +30,11 @@ export interface FinderEvents {
 /**
  * Looks where the target is, and refuses one that lies in an input folder or around one.
  *
- * @returns the target, absolute and with links followed.
+ * @returns the target, absolute and with links followed; undefined where there is none.
  * @throws TypeError `ERR_INVALID_ARG_VALUE`; system errors of inputs wait until they are read.
  */
-export async function findTarget({ inputs, target }: BatchPlan): Promise<Path> {
+export async function findTarget({ inputs, target }: BatchPlan): Promise<Path | undefined> {
+  if (target === undefined) return undefined
   const to = await findFolder(target)
   for (const input of inputs) {
     const from = await realFolder(input)
@@ -63,14 +64,14 @@ async function realFile(input: Path): Promise<Path | undefined> {
 /** Goes through inputs, and gives each file its name, purpose and place. */
 export class FileFinder {
   readonly #plan: BatchPlan
-  readonly #target: Path
+  readonly #target: Path | undefined
   readonly #events: FinderEvents
   /** Names that are taken; undefined where none can come twice. */
   readonly #taken: Set<string> | undefined
   /** An input that is a file, with links followed: its target may be in the folder where it is. */
   #realInput: Path | undefined
 
-  constructor(plan: BatchPlan, target: Path, events: FinderEvents) {
+  constructor(plan: BatchPlan, target: Path | undefined, events: FinderEvents) {
     this.#plan = plan
     this.#target = target
     this.#events = events
@@ -103,6 +104,7 @@ export class FileFinder {
 
   #describe(source: Path, within: Path): MetFile {
     const shown = within.toString().split(sep).join('/')
+    if (this.#target === undefined) return { source, within, purpose: this.#plan.purposeOf(shown) }
     const chosen = this.#nameFor(source, within, shown)
     const letters = Buffer.from(chosen).toString('latin1')
     const key = FOLDS_NAMES ? chosen.toString().normalize('NFC').toLowerCase() : letters

@@ -15,10 +15,11 @@ import { nodeDisk } from '../file/io/node-disk.js'
 import { runSync } from '../file/io/runners.js'
 import { io } from '../file/io/steps.js'
 import type { KeySource } from '../file/key-source.js'
+import type { Place } from '../file/successor-file.js'
 import { openFile, type OpenFile } from '../file/open-file.js'
 import { resolveOpenOptions, type ResolvedOptions } from '../file/options.js'
 import { GroupKeys } from './group-keys.js'
-import type { BegunFile, FileTask, WorkerSettings } from './messages.js'
+import type { BegunFile, FileTask, RangeResult, WorkerSettings } from './messages.js'
 import type { Meter } from './meter.js'
 import { OutputFile } from './output-file.js'
 import type { RemoteKeys } from './shared-desk.js'
@@ -34,10 +35,10 @@ export interface FileWork {
   make(task: FileTask): number
   /** Begins a file that several workers go on with. */
   begin(task: FileTask): BegunFile
-  /** Does a range of it. @returns the accumulator over the range; undefined where the file keeps none. */
-  doRange(task: FileTask, begun: BegunFile, range: SegmentRange): Uint8Array | undefined
-  /** Ends a file of which all ranges were done. @param accumulator - Over all segments. */
-  finish(task: FileTask, begun: BegunFile, accumulator: Uint8Array | undefined): void
+  /** Does a range of it. */
+  doRange(task: FileTask, begun: BegunFile, range: SegmentRange): RangeResult
+  /** Ends a file of which all ranges were done. @param whole - What came of all of them. */
+  finish(task: FileTask, begun: BegunFile, whole: RangeResult): void
 }
 
 const READ = parseFlags('r')
@@ -127,23 +128,23 @@ class Sealing extends Work<RemoteKeys> implements FileWork {
     return { length: source.stamp.size, segmentSize: this.settings.segmentSize, stamp: source.stamp, keyHeader }
   }
 
-  doRange(task: FileTask, begun: BegunFile, range: SegmentRange): Uint8Array {
+  doRange(task: FileTask, begun: BegunFile, range: SegmentRange): RangeResult {
     using source = new SourceFile(task.source, begun.stamp)
     return this.#withBegun(task, begun, (file, output) => {
       try {
-        return this.#seal(file, source, output.fd, range)
+        return { accumulator: this.#seal(file, source, output.fd, range) }
       } finally {
         output.close()
       }
     })
   }
 
-  finish(task: FileTask, begun: BegunFile, accumulator: Uint8Array): void {
+  finish(task: FileTask, begun: BegunFile, { accumulator }: RangeResult): void {
     this.#withBegun(task, begun, (file, output) => {
       this.withOutput(output, (fd) => {
         // The source is looked at once more: nobody has, since the last range was read.
         new SourceFile(task.source, begun.stamp)[Symbol.dispose]()
-        writeFinished(fd, file, keyHeaderOf(begun), begun.length, accumulator)
+        writeFinished(fd, file, keyHeaderOf(begun), begun.length, accumulator!)
       })
       output.publish(begun.stamp)
     })
@@ -210,19 +211,19 @@ class Opening extends Work<GroupKeys> implements FileWork {
     })
   }
 
-  doRange(task: FileTask, begun: BegunFile, range: SegmentRange): Uint8Array | undefined {
+  doRange(task: FileTask, begun: BegunFile, range: SegmentRange): RangeResult {
     return this.#withSource(task, (source, state) => {
       checkSame(source, state, begun)
       const output = OutputFile.reopen(task, this.settings)
       try {
-        return openAll(source, state, output.fd, range, this.onPiece)
+        return { accumulator: openAll(source, state, output.fd, range, this.onPiece) }
       } finally {
         output.close()
       }
     })
   }
 
-  finish(task: FileTask, begun: BegunFile, accumulator: Uint8Array | undefined): void {
+  finish(task: FileTask, begun: BegunFile, { accumulator }: RangeResult): void {
     this.#withSource(task, (source, state) => {
       const output = OutputFile.reopen(task, this.settings)
       this.withOutput(output, () => {
@@ -234,14 +235,19 @@ class Opening extends Work<GroupKeys> implements FileWork {
   }
 
   #withSource<T>(task: FileTask, use: (source: OpenFile, state: ReadableState) => T): T {
-    const source = runSync(nodeDisk, openFile(task.source, READ, this.optionsFor(task)))
-    try {
-      return use(source, source.content.state!)
-    } finally {
-      source.container.dispose()
-      runSync(nodeDisk, source.content.forget())
-      runSync(nodeDisk, io.close(source.fd))
-    }
+    return withSource(task.source, this.optionsFor(task), use)
+  }
+}
+
+/** Opens an encrypted file for as long as it is used. */
+export function withSource<T>(path: Place, options: ResolvedOptions, use: (source: OpenFile, state: ReadableState) => T): T {
+  const source = runSync(nodeDisk, openFile(path, READ, options))
+  try {
+    return use(source, source.content.state!)
+  } finally {
+    source.container.dispose()
+    runSync(nodeDisk, source.content.forget())
+    runSync(nodeDisk, io.close(source.fd))
   }
 }
 
@@ -276,13 +282,14 @@ function checkStill(source: OpenFile, state: ReadableState): void {
 }
 
 /** @throws LockedError if the file is in another state than when it was begun. */
-function checkSame(source: OpenFile, state: ReadableState, begun: BegunFile): void {
+export function checkSame(source: OpenFile, state: ReadableState, begun: BegunFile): void {
   const { digest } = begun as Extract<BegunFile, { digest: unknown }>
   const now = digestOf(state)
   const isSame = digest === undefined || now === undefined ? digest === now : equalBytes(digest, now)
   if (!isSame || state.length !== begun.length) throw source.container.changing()
 }
 
-function digestOf(state: ReadableState): Uint8Array | undefined {
+/** What a state is known by; undefined for a stream, which has one. */
+export function digestOf(state: ReadableState): Uint8Array | undefined {
   return isCommitted(state) ? digestRecord(state.record) : undefined
 }

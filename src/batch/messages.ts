@@ -1,11 +1,12 @@
 import type { CipherName } from '../seal/suites.js'
 import type { Place } from '../file/successor-file.js'
+import type { BadSegments } from './damage.js'
 import type { PackedError } from './error-transfer.js'
 import type { SegmentRange } from '../file/engine/range-sealer.js'
 
 /** What the main thread and its workers say to each other. No message holds a key. */
 
-export type Direction = 'encrypt' | 'decrypt'
+export type Direction = 'encrypt' | 'decrypt' | 'verify'
 
 /** What a worker is started with. */
 export interface WorkerSettings {
@@ -25,9 +26,10 @@ export interface WorkerSettings {
   readonly counters: SharedArrayBuffer
 }
 
-/** One file to be made of another. Bytes in place of a text come out of a message as a Uint8Array. */
+/** One file to be made of another, or to be checked. Bytes in place of a text come out of a message as a Uint8Array. */
 export interface FileTask {
   readonly source: Place
+  /** Where nothing is made, the source. */
   readonly target: Place
   readonly purpose: string
   /** Makes the name of the temporary file, so that whoever outlives the worker can remove it. */
@@ -51,7 +53,7 @@ interface BegunSealing extends Begun {
   readonly keyHeader: Uint8Array
 }
 
-/** A file that is being decrypted. */
+/** A file that is being decrypted or checked. */
 interface BegunOpening extends Begun {
   /** Of the commit record; undefined for a stream. */
   readonly digest: Uint8Array | undefined
@@ -74,7 +76,7 @@ export type Task =
   | { readonly type: 'files'; readonly files: readonly FileTask[] }
   | { readonly type: 'begin'; readonly file: FileTask }
   | { readonly type: 'range'; readonly file: FileTask; readonly begun: BegunFile; readonly range: SegmentRange }
-  | { readonly type: 'finish'; readonly file: FileTask; readonly begun: BegunFile; readonly accumulator: Uint8Array | undefined }
+  | { readonly type: 'finish'; readonly file: FileTask; readonly begun: BegunFile; readonly whole: RangeResult }
 
 /** What comes of each kind of task. */
 export interface Results {
@@ -82,8 +84,16 @@ export interface Results {
   readonly look: readonly (number | PackedError)[]
   readonly files: GroupResult
   readonly begin: BegunFile
-  readonly range: Uint8Array | undefined
+  readonly range: RangeResult
   readonly finish: undefined
+}
+
+/** What came of a range of a file, or of all of them. */
+export interface RangeResult {
+  /** Over their segments; undefined where the file keeps none. */
+  readonly accumulator: Uint8Array | undefined
+  /** Where files are checked: the segments that do not authenticate. */
+  readonly bad?: readonly BadSegments[]
 }
 
 /** What came of some files. */

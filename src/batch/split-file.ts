@@ -1,6 +1,7 @@
 import { cutIntoRanges, type SegmentRange } from '../file/engine/range-sealer.js'
 import { accumulate } from '../seal/snapshot.js'
-import type { BegunFile, FileTask } from './messages.js'
+import { joinBad, type BadSegments } from './damage.js'
+import type { BegunFile, FileTask, RangeResult } from './messages.js'
 
 /** Ranges are of this many bytes of plaintext: few messages, and no long wait for the last one. */
 const RANGE_MIN = 4 * 2 ** 20
@@ -14,6 +15,7 @@ export class SplitFile {
   readonly begun: BegunFile
   readonly #ranges: SegmentRange[]
   readonly #accumulator: Uint8Array | undefined
+  #bad: BadSegments[] | undefined
   #inWork = 0
   #doneBytes = 0
   #failure: { readonly error: unknown } | undefined
@@ -29,9 +31,10 @@ export class SplitFile {
     this.#accumulator = keepsNone ? undefined : new Uint8Array(32)
   }
 
-  /** Over all ranges that were done; undefined where the file keeps none. */
-  get accumulator(): Uint8Array | undefined {
-    return this.#accumulator
+  /** What came of all ranges that were done. */
+  get whole(): RangeResult {
+    const bad = this.#bad?.sort((one, other) => one.segment - other.segment)
+    return { accumulator: this.#accumulator, ...(bad === undefined ? {} : { bad: joinBad(bad) }) }
   }
 
   /** Plaintext bytes of the ranges that were done. */
@@ -64,11 +67,12 @@ export class SplitFile {
     return range
   }
 
-  /** @param accumulator - Over the range. */
-  add(range: SegmentRange, accumulator: Uint8Array | undefined): void {
+  /** A range was done. */
+  add(range: SegmentRange, { accumulator, bad }: RangeResult): void {
     this.#inWork--
     this.#doneBytes += this.bytesOf(range)
     if (accumulator !== undefined) accumulate(this.#accumulator!, accumulator)
+    if (bad !== undefined) (this.#bad ??= []).push(...bad)
   }
 
   /** Plaintext bytes of a range. */

@@ -5,6 +5,7 @@ import type { Steps } from '../io/steps.js'
 import { checkAborted } from '../io/system-errors.js'
 import { isCommitted, type CommittedState } from './committed-state.js'
 import type { ContainerFile } from './container-file.js'
+import type { SegmentRange } from './range-sealer.js'
 import { SegmentReader, type ReadableState } from './segment-reader.js'
 
 /** What a long call takes besides its work. */
@@ -69,33 +70,69 @@ export class ProgressMeter {
   }
 }
 
+/** What a check of some segments found. */
+export interface RangeReport {
+  readonly bad: readonly BadSegment[]
+  /** Over those that authenticate; undefined for a stream. */
+  readonly accumulator: Uint8Array | undefined
+}
+
 /** Reads every segment of a state, and checks the snapshot over them. Nothing that was fetched before is taken. */
 export function* verifyState(file: ContainerFile, fd: number, state: ReadableState, control: Control): Steps<StateReport> {
+  const meter = new ProgressMeter(control, state.length)
+  meter.advance(0)
+  let done = 0
+  const { bad, accumulator } = yield* verifyRange(file, fd, state, { first: 0, end: state.count }, (length) => {
+    done += length
+    meter.advance(done)
+  })
+  return { bad, snapshot: checkSnapshot(file, state, bad.length > 0, accumulator) }
+}
+
+/**
+ * Reads some segments of a state. Ranges may be read by different threads; the accumulators of all, XORed, are that of the file.
+ *
+ * @param onSegment - Told of plaintext bytes that were looked at; may throw.
+ */
+export function* verifyRange(
+  file: ContainerFile,
+  fd: number,
+  state: ReadableState,
+  { first, end }: SegmentRange,
+  onSegment: (length: number) => void,
+): Steps<RangeReport> {
   const reader = new SegmentReader(file, fd, new Uint8Array(0))
   const { geometry } = file
   const { snapshotKey } = file.schedule
   const accumulator = snapshotKey?.emptyAccumulator()
-  const meter = new ProgressMeter(control, state.length)
   const bad: BadSegment[] = []
   try {
-    meter.advance(0)
-    for (let index = 0; index < state.count; index++) {
-      const position = index * geometry.segmentSize
+    for (let index = first; index < end; index++) {
       const length = segmentLength(geometry, state.length, index)
       try {
-        const { tag } = yield* reader.load(state, index, state.count - 1)
+        const { tag } = yield* reader.load(state, index, end - 1)
         if (accumulator !== undefined) accumulate(accumulator, snapshotKey!.contribution(index, tag))
       } catch (error) {
         if (!(error instanceof CorruptedFileError)) throw error
-        bad.push({ segment: index, position, length, code: error.code })
+        bad.push({ segment: index, position: index * geometry.segmentSize, length, code: error.code })
       }
-      meter.advance(position + length)
+      onSegment(length)
     }
   } finally {
     yield* reader.forget()
   }
-  if (!isCommitted(state) || accumulator === undefined) return { bad, snapshot: 'none' }
-  return { bad, snapshot: bad.length > 0 ? 'unchecked' : matchesSnapshot(file, state, accumulator) }
+  return { bad, accumulator }
+}
+
+/** @param accumulator - Over all data segments; used up. */
+export function checkSnapshot(
+  file: ContainerFile,
+  state: ReadableState,
+  isBad: boolean,
+  accumulator: Uint8Array | undefined,
+): StateReport['snapshot'] {
+  if (!isCommitted(state) || accumulator === undefined) return 'none'
+  return isBad ? 'unchecked' : matchesSnapshot(file, state, accumulator)
 }
 
 /** @param accumulator - Over all data segments; used up. */

@@ -1,0 +1,115 @@
+import { fstatSync } from 'node:fs'
+import { accumulate } from '../seal/snapshot.js'
+import type { ContainerFile } from '../file/engine/container-file.js'
+import { cutIntoRanges, type SegmentRange } from '../file/engine/range-sealer.js'
+import type { ReadableState } from '../file/engine/segment-reader.js'
+import { checkSnapshot, verifyRange } from '../file/engine/verifier.js'
+import { nodeDisk } from '../file/io/node-disk.js'
+import { runSync } from '../file/io/runners.js'
+import type { KeySource } from '../file/key-source.js'
+import type { OpenFile } from '../file/open-file.js'
+import { resolveOpenOptions, type ResolvedOptions } from '../file/options.js'
+import { joinBad, withDamage, type Damage } from './damage.js'
+import { checkSame, digestOf, withSource, type FileWork } from './file-work.js'
+import type { BegunFile, FileTask, RangeResult, WorkerSettings } from './messages.js'
+import type { Meter } from './meter.js'
+import { stampOf } from './source-file.js'
+
+/** How often a file is read anew that a writer changes meanwhile. */
+const READ_TRIES = 5
+/** Segments that are looked at before what is bad of them is put together. */
+const RANGE_SEGMENTS = 4_096
+
+/**
+ * Checks files as {@link FileWork} makes them, and writes nothing. What is damaged is thrown as a CorruptedFileError that tells every bad
+ * segment.
+ *
+ * @param keySource - Answers for the keys of single files.
+ */
+export function createVerifyWork({ context }: WorkerSettings, keySource: KeySource, meter: Meter): FileWork {
+  return new Checking(resolveOpenOptions({ keyManager: keySource, purpose: 'none yet', context }), meter)
+}
+
+type CheckResult = Required<RangeResult>
+
+class Checking implements FileWork {
+  readonly #options: ResolvedOptions
+  readonly #onSegment: (length: number) => void
+
+  constructor(options: ResolvedOptions, meter: Meter) {
+    this.#options = options
+    this.#onSegment = (length) => meter.addBytes(length)
+  }
+
+  make(task: FileTask): number {
+    return this.#withSource(task, (source) => {
+      for (let tries = 1; tries <= READ_TRIES; tries++) {
+        const state = source.content.state!
+        const { bad, accumulator } = this.#checkAll(source, state)
+        const snapshot = checkSnapshot(source.container, state, bad.length > 0, accumulator)
+        if (bad.length === 0 && snapshot !== 'differs') return state.length
+        runSync(nodeDisk, source.content.refresh())
+        if (source.content.state === state) throw damageError(source.container, { bad, snapshot })
+      }
+      throw source.container.changing()
+    })
+  }
+
+  begin(task: FileTask): BegunFile {
+    return this.#withSource(task, (source, state) => ({
+      length: state.length,
+      segmentSize: source.container.geometry.segmentSize,
+      stamp: stampOf(fstatSync(source.fd)),
+      digest: digestOf(state),
+    }))
+  }
+
+  doRange(task: FileTask, begun: BegunFile, range: SegmentRange): CheckResult {
+    return this.#withSource(task, (source, state) => {
+      checkSame(source, state, begun)
+      const result = this.#checkRange(source, state, range)
+      if (result.bad.length > 0) this.#checkStill(task, begun)
+      return result
+    })
+  }
+
+  finish(task: FileTask, begun: BegunFile, { bad = [], accumulator }: RangeResult): void {
+    this.#withSource(task, (source, state) => {
+      checkSame(source, state, begun)
+      const snapshot = checkSnapshot(source.container, state, bad.length > 0, accumulator)
+      if (bad.length > 0 || snapshot === 'differs') throw damageError(source.container, { bad, snapshot })
+    })
+  }
+
+  #checkAll(source: OpenFile, state: ReadableState): CheckResult {
+    const accumulator = source.container.schedule.snapshotKey?.emptyAccumulator()
+    let bad: CheckResult['bad'] = []
+    for (const range of cutIntoRanges(state.count, RANGE_SEGMENTS)) {
+      const result = this.#checkRange(source, state, range)
+      if (accumulator !== undefined) accumulate(accumulator, result.accumulator!)
+      bad = joinBad([...bad, ...result.bad])
+    }
+    return { bad, accumulator }
+  }
+
+  #checkRange({ container, fd }: OpenFile, state: ReadableState, range: SegmentRange): CheckResult {
+    const { bad, accumulator } = runSync(nodeDisk, verifyRange(container, fd, state, range, this.#onSegment))
+    return { bad: joinBad(bad), accumulator }
+  }
+
+  /** @throws LockedError where what does not authenticate may be the work of a writer who goes on. */
+  #checkStill(task: FileTask, begun: BegunFile): void {
+    this.#withSource(task, (source, state) => checkSame(source, state, begun))
+  }
+
+  #withSource<T>({ source, purpose }: FileTask, use: (source: OpenFile, state: ReadableState) => T): T {
+    return withSource(source, { ...this.#options, purpose }, use)
+  }
+}
+
+function damageError(file: ContainerFile, damage: Damage): Error {
+  const [first] = damage.bad
+  if (first === undefined) return withDamage(file.rolledBack(), damage)
+  const { code, segment } = first
+  return withDamage(code === 'ERR_SEALFILE_TRUNCATED' ? file.truncated(segment) : file.corrupted(segment), damage)
+}
