@@ -6,13 +6,14 @@ import type { ReadableState } from '../file/engine/segment-reader.js'
 import { checkSnapshot, verifyRange } from '../file/engine/verifier.js'
 import { nodeDisk } from '../file/io/node-disk.js'
 import { runSync } from '../file/io/runners.js'
-import type { KeySource } from '../file/key-source.js'
 import type { OpenFile } from '../file/open-file.js'
 import { resolveOpenOptions, type ResolvedOptions } from '../file/options.js'
 import { joinBad, withDamage, type Damage } from './damage.js'
 import { checkSame, digestOf, withSource, type FileWork } from './file-work.js'
+import { GroupKeys } from './group-keys.js'
 import type { BegunFile, FileTask, RangeResult, WorkerSettings } from './messages.js'
 import type { Meter } from './meter.js'
+import type { RemoteKeys } from './shared-desk.js'
 import { stampOf } from './source-file.js'
 
 /** How often a file is read anew that a writer changes meanwhile. */
@@ -24,21 +25,31 @@ const RANGE_SEGMENTS = 4_096
  * Checks files as {@link FileWork} makes them, and writes nothing. What is damaged is thrown as a CorruptedFileError that tells every bad
  * segment.
  *
- * @param keySource - Answers for the keys of single files.
+ * @param remote - Answers for the keys of single files.
  */
-export function createVerifyWork({ context }: WorkerSettings, keySource: KeySource, meter: Meter): FileWork {
-  return new Checking(resolveOpenOptions({ keyManager: keySource, purpose: 'none yet', context }), meter)
+export function createVerifyWork({ context }: WorkerSettings, remote: RemoteKeys, meter: Meter): FileWork {
+  return new Checking(context, new GroupKeys(remote), meter)
 }
 
 type CheckResult = Required<RangeResult>
 
 class Checking implements FileWork {
+  readonly #keys: GroupKeys
   readonly #options: ResolvedOptions
   readonly #onSegment: (length: number) => void
 
-  constructor(options: ResolvedOptions, meter: Meter) {
-    this.#options = options
+  constructor(context: Uint8Array, keys: GroupKeys, meter: Meter) {
+    this.#keys = keys
+    this.#options = resolveOpenOptions({ keyManager: keys, purpose: 'none yet', context })
     this.#onSegment = (length) => meter.addBytes(length)
+  }
+
+  prepare(tasks: readonly FileTask[]): void {
+    this.#keys.learn(tasks)
+  }
+
+  forget(): void {
+    this.#keys.forget()
   }
 
   make(task: FileTask): number {
