@@ -95,12 +95,16 @@ class Checking implements FileWork {
   #checkAll(source: OpenFile, state: ReadableState): CheckResult {
     const accumulator = source.container.schedule.snapshotKey?.emptyAccumulator()
     let bad: CheckResult['bad'] = []
-    for (const range of cutIntoRanges(state.count, RANGE_SEGMENTS)) {
+    const take = (range: SegmentRange): CheckResult['bad'] => {
       const result = this.#checkRange(source, state, range)
       if (accumulator !== undefined) accumulate(accumulator, result.accumulator!)
-      bad = joinBad([...bad, ...result.bad])
+      return result.bad
     }
-    return { bad, accumulator }
+    // The last segment first: a writer who appends changes no other.
+    const ahead = Math.max(0, state.count - 1)
+    const last = take({ first: ahead, end: state.count })
+    for (const range of cutIntoRanges(ahead, RANGE_SEGMENTS)) bad = joinBad([...bad, ...take(range)])
+    return { bad: joinBad([...bad, ...last]), accumulator }
   }
 
   #checkRange({ container, fd }: OpenFile, state: ReadableState, range: SegmentRange): CheckResult {

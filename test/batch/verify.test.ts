@@ -229,7 +229,7 @@ describe('a file that does not keep still', () => {
     for (const name of ['small', 'large']) writeEncrypted(join(folder, name), name === 'small' ? 'x' : LARGE)
     const grow = setInterval(() => {
       for (const name of ['small', 'large']) appendEncrypted(join(folder, name), 'more')
-    }, 5)
+    }, 20)
     try {
       for (let i = 0; i < 3; i++) expect((await verify(folder)).toJSON()).toMatchObject({ files: 2, problems: [] })
     } finally {
