@@ -7,7 +7,7 @@ import { temporaryPlace, temporaryToken } from '../file/successor-file.js'
 import type { FileFailure } from '../keys/rotation/work-through.js'
 import type { BatchPlan, BatchReport } from './batch-options.js'
 import { WATCH } from './control.js'
-import { CostModel } from './cost-model.js'
+import { CostModels } from './cost-model.js'
 import { unpackError } from './error-transfer.js'
 import { FileFinder, findTarget, type MetFile } from './file-finder.js'
 import type { FileTask } from './messages.js'
@@ -46,6 +46,8 @@ interface OpenSplit {
 const WAITING_MAX = 32_768
 /** Files that are looked at with one message. */
 const LOOK_SIZE = 256
+/** Milliseconds of work that are worth a message. */
+const GROUP_MS = 20
 /** Files from this size on are worked on by several workers. */
 const SPLIT_SIZE = 16 * 2 ** 20
 /** A file is given up when it was begun by so many workers that died. */
@@ -60,7 +62,7 @@ const STOP_MS = 2_000
 export class BatchRun {
   readonly #plan: BatchPlan
   readonly #common = new CommonState()
-  readonly #model = new CostModel()
+  readonly #models = new CostModels()
   readonly #queue: TaskQueue<Job>
   readonly #threads: readonly WorkerThread[]
   readonly #activities = new Map<WorkerThread, Activity>()
@@ -84,7 +86,7 @@ export class BatchRun {
 
   constructor(plan: BatchPlan) {
     this.#plan = plan
-    this.#queue = new TaskQueue(plan.policy)
+    this.#queue = new TaskQueue(plan.policy, this.#models)
     const settings = { ...plan.settings, common: this.#common.memory }
     this.#threads = Array.from({ length: plan.workers }, () => new WorkerThread(settings, plan.keySource))
   }
@@ -194,7 +196,7 @@ export class BatchRun {
     }
     const look = this.#looks.shift()
     if (look !== undefined) return () => this.#look(thread, look)
-    const group = this.#queue.takeGroup(this.#model, { workers: this.#threads.length, largeSize: SPLIT_SIZE })
+    const group = this.#queue.takeGroup({ workers: this.#threads.length, largeSize: SPLIT_SIZE, groupMs: GROUP_MS })
     if (group.length === 0) return undefined
     const isSplit = this.#threads.length > 1 && group[0]!.size >= SPLIT_SIZE && !group[0]!.isWhole
     return isSplit ? () => this.#split(thread, group[0]!) : () => this.#makeFiles(thread, group)
@@ -203,25 +205,26 @@ export class BatchRun {
   /** Lets a worker find out how large files are, and queues them. */
   async #look(thread: WorkerThread, met: readonly MetFile[]): Promise<void> {
     const folders = this.#folders
-    let sizes
+    let seen
     try {
-      sizes = (await thread.run({ type: 'look', paths: met.map(({ source }) => source) })).value
+      seen = (await thread.run({ type: 'look', paths: met.map(({ source }) => source) })).value
     } catch (error) {
       this.#checkDeath(error)
       this.#looks.unshift([...met])
       return
     }
     // They start while the first of them begins the file.
-    if (sizes.some((size) => typeof size === 'number' && size >= SPLIT_SIZE)) for (const other of this.#threads) other.start()
-    for (const [index, size] of sizes.entries()) {
+    if (seen.some((file) => 'size' in file && file.size >= SPLIT_SIZE)) for (const other of this.#threads) other.start()
+    for (const [index, file] of seen.entries()) {
       const { source, within, purpose } = met[index]!
       this.#total.files++
       try {
-        if (typeof size !== 'number') throw unpackError(size)
+        if (!('size' in file)) throw unpackError(file)
+        const { size, device } = file
         this.#total.bytes += size
         const target = folders?.place(within) ?? source
         await folders?.ensure(folderOf(target))
-        this.#queue.add({ source, target, purpose, size, deaths: 0, isWhole: false })
+        this.#queue.add({ source, target, purpose, size, kind: `${device}`, deaths: 0, isWhole: false })
       } catch (error) {
         this.#done.files++
         this.#fail(source, error)
@@ -236,7 +239,7 @@ export class BatchRun {
       this.#note(thread, jobs)
       const { value, milliseconds } = await running
       this.#settleFiles(jobs.slice(0, value.done), thread.failures, value.bytes)
-      this.#model.observe({ files: value.done, bytes: sumSizes(jobs.slice(0, value.done)) }, milliseconds)
+      this.#models.observe(jobs[0]!.kind, { files: value.done, bytes: sumSizes(jobs.slice(0, value.done)) }, milliseconds)
       this.#deathsInARow = 0
     } catch (error) {
       this.#checkDeath(error)
@@ -279,7 +282,7 @@ export class BatchRun {
       this.#note(thread, [])
       const { value, milliseconds } = await running
       split.add(range, value)
-      this.#model.observe({ files: 0, bytes: split.bytesOf(range) }, milliseconds)
+      this.#models.observe(job.kind, { files: 0, bytes: split.bytesOf(range) }, milliseconds)
       this.#deathsInARow = 0
     } catch (error) {
       if (error instanceof WorkerDiedError && !split.hasFailed) {
@@ -415,8 +418,8 @@ export class BatchRun {
       totalBytes: total.bytes,
       failed: this.#failures.length,
       isListed: this.#isListed && this.#looks.length === 0,
-      doneCost: this.#model.estimate({ files, bytes }),
-      leftCost: this.#model.estimate({ files: total.files - files, bytes: total.bytes - bytes }),
+      doneCost: this.#models.all.estimate({ files, bytes }),
+      leftCost: this.#models.all.estimate({ files: total.files - files, bytes: total.bytes - bytes }),
     }
   }
 }

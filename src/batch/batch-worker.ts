@@ -5,7 +5,7 @@ import type { Place } from '../file/successor-file.js'
 import { packError, type PackedError } from './error-transfer.js'
 import { createFileWork } from './file-work.js'
 import { createVerifyWork } from './verify-work.js'
-import type { Answer, FailureMessage, FileTask, GroupResult, Results, Task, WorkerSettings } from './messages.js'
+import type { Answer, FailureMessage, FileTask, GroupResult, LookedAt, Results, Task, WorkerSettings } from './messages.js'
 import { Meter, StoppedError } from './meter.js'
 import { RemoteKeys } from './shared-desk.js'
 
@@ -29,12 +29,12 @@ function perform(task: Task): Results[keyof Results] {
   return undefined
 }
 
-/** @returns a file's size. What is no regular file is not opened, which could hold us up. */
-function lookAt(path: Place): number | PackedError {
+/** Looks at a file. What is no regular file is not opened, which could hold us up. */
+function lookAt(path: Place): LookedAt | PackedError {
   try {
     const place = unpackPlace(path)
     const stats = statSync(place)
-    if (stats.isFile()) return stats.size
+    if (stats.isFile()) return { size: stats.size, device: stats.dev }
     const message = 'the source is not a regular file'
     return packError(new BatchError('ERR_SEALFILE_BATCH_SOURCE', message, { path: place.toString() }))
   } catch (error) {

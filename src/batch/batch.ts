@@ -45,14 +45,14 @@ export async function decryptBatch(inputs: Roots, options: DecryptBatchOptions):
  * an older version of one was put back.
  *
  * @param inputs - Files and folders.
- * @returns what is wrong with which file. Print it for a summary; `JSON.stringify` it for a program.
+ * @returns what is wrong with which file. `toString()` is a summary for a person; `JSON.stringify` it for a program.
  * @throws TypeError or RangeError for options that cannot be; an AbortError; ClosedError; BatchError `ERR_SEALFILE_BATCH_WORKER` where no
  * thread stays alive.
  *
  * @example
  * ```ts
  * const report = await verifyBatch('photos-encrypted', { keyManager, purpose: 'photos' })
- * if (!report.ok) console.error(`${report}`)
+ * if (!report.ok) console.error(report.toString())
  * ```
  */
 export async function verifyBatch(inputs: Roots, options: VerifyBatchOptions): Promise<VerifyBatchReport> {

@@ -4,9 +4,14 @@ export interface Work {
   readonly bytes: number
 }
 
-/** What is assumed before anything was measured, in milliseconds. */
-const FILE_MS = 0.2
-const BYTE_MS = 1_000 / 2 ** 30
+/** Milliseconds that each file takes, whatever its size, and each byte. */
+export interface Costs {
+  readonly fileMs: number
+  readonly byteMs: number
+}
+
+/** What is assumed before anything was measured. */
+const ASSUMED: Costs = { fileMs: 0.2, byteMs: 1_000 / 2 ** 30 }
 /** The assumptions weigh as much as so many measured milliseconds. */
 const PRIOR_WEIGHT_MS = 20
 /** How much of what was learned is kept from one observation to the next: machines change their speed. */
@@ -16,20 +21,22 @@ const MEMORY = 0.98
  * How long files take: a part for each file and a part for each byte, corrected by what was measured. Weighted least squares over the
  * observations so far, without keeping them.
  */
-export class CostModel {
+export class CostModel implements Costs {
   // Sums over observations: of n², nb, b², nt and bt, for n files with b bytes in t milliseconds, each divided by t.
   #ff: number
   #fb = 0
   #bb: number
   #ft: number
   #bt: number
-  #fileMs = FILE_MS
-  #byteMs = BYTE_MS
+  #fileMs: number
+  #byteMs: number
 
-  constructor() {
+  constructor({ fileMs, byteMs }: Costs = ASSUMED) {
+    this.#fileMs = fileMs
+    this.#byteMs = byteMs
     // As if each of the two had been measured alone.
-    const files = PRIOR_WEIGHT_MS / FILE_MS
-    const bytes = PRIOR_WEIGHT_MS / BYTE_MS
+    const files = PRIOR_WEIGHT_MS / fileMs
+    const bytes = PRIOR_WEIGHT_MS / byteMs
     this.#ff = files ** 2 / PRIOR_WEIGHT_MS
     this.#bb = bytes ** 2 / PRIOR_WEIGHT_MS
     this.#ft = files
@@ -81,5 +88,35 @@ export class CostModel {
     const scale = (file * this.#ft + byte * this.#bt) / (file ** 2 * this.#ff + 2 * file * byte * this.#fb + byte ** 2 * this.#bb)
     this.#fileMs *= scale
     this.#byteMs *= scale
+  }
+}
+
+/** Kinds that have a model of their own; whatever else there is shares one. */
+const KINDS_MAX = 16
+
+/**
+ * A model for each kind of file: those of a slow disk take longer than those of a fast one, those that are compressed longer than those that
+ * are not. A kind begins with what was learned of all.
+ */
+export class CostModels {
+  /** Of all files. */
+  readonly all = new CostModel()
+  readonly #kinds = new Map<string, CostModel>()
+
+  of(kind: string): CostModel {
+    let model = this.#kinds.get(kind)
+    if (model === undefined) {
+      if (this.#kinds.size >= KINDS_MAX) return this.all
+      model = new CostModel(this.all)
+      this.#kinds.set(kind, model)
+    }
+    return model
+  }
+
+  /** @param milliseconds - That one worker took for work of one kind. */
+  observe(kind: string, work: Work, milliseconds: number): void {
+    const model = this.of(kind)
+    if (model !== this.all) model.observe(work, milliseconds)
+    this.all.observe(work, milliseconds)
   }
 }

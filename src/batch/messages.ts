@@ -80,12 +80,20 @@ export type Task =
 
 /** What comes of each kind of task. */
 export interface Results {
-  /** Sizes, and errors where there are none. */
-  readonly look: readonly (number | PackedError)[]
+  /** Errors where there is no file. */
+  readonly look: readonly (LookedAt | PackedError)[]
   readonly files: GroupResult
   readonly begin: BegunFile
   readonly range: RangeResult
   readonly finish: undefined
+}
+
+/** What is seen of a file before it is opened. */
+export interface LookedAt {
+  /** Bytes. */
+  readonly size: number
+  /** Which one it is on. */
+  readonly device: number
 }
 
 /** What came of a range of a file, or of all of them. */

@@ -1,4 +1,5 @@
-import type { CostModel } from './cost-model.js'
+import type { CostModels } from './cost-model.js'
+import { Heap } from './heap.js'
 
 /**
  * In which order files are worked on. `fifo`: as they are found. `priority`: the shortest first, so that results come early. `makespan`:
@@ -8,10 +9,12 @@ export type Policy = 'fifo' | 'priority' | 'makespan'
 
 export const POLICIES: readonly Policy[] = ['fifo', 'priority', 'makespan']
 
-/** What is queued: a file, by its size. */
+/** What is queued: a file, by what it takes. */
 export interface Sized {
   /** Bytes. */
   readonly size: number
+  /** Files of a kind take as long as each other, where they are as large: those of one device, for example. */
+  readonly kind: string
 }
 
 /** How files are put together. */
@@ -20,93 +23,96 @@ export interface GroupLimits {
   readonly workers: number
   /** Files from this size on are given out alone. */
   readonly largeSize: number
+  /** Milliseconds of work that are worth a message. */
+  readonly groupMs: number
 }
 
-/** Milliseconds of work that are worth a message. */
-const GROUP_MS = 20
-const GROUP_FILES = 256
+/** Of files that take no time. */
+const GROUP_FILES = 1_024
 /** From one taker's last group to another's no more than this part of what is left. */
 const SHARE = 4
 
-/** Files that wait for a worker: given out in the order of a policy, small ones in groups whose work is worth the messages. */
+/** Files that wait for a worker: given out in the order of a policy, small ones of a kind in groups whose work is worth the messages. */
 export class TaskQueue<T extends Sized> {
-  readonly #before: (one: Entry<T>, other: Entry<T>) => boolean
-  /** A heap: no entry comes before its parent, which is at half its index. */
-  readonly #heap: Entry<T>[] = []
-  #bytes = 0
+  readonly #policy: Policy
+  readonly #models: CostModels
+  /** Within a kind the larger file takes longer, whatever the model learns meanwhile. */
+  readonly #kinds = new Map<string, Waiting<T>>()
+  #count = 0
   #added = 0
 
-  constructor(policy: Policy) {
-    this.#before = ORDERS[policy]
+  constructor(policy: Policy, models: CostModels) {
+    this.#policy = policy
+    this.#models = models
   }
 
   /** Files that wait. */
   get count(): number {
-    return this.#heap.length
+    return this.#count
   }
 
-  /** Their bytes. */
-  get bytes(): number {
-    return this.#bytes
+  /** What they take, in milliseconds of one worker. */
+  get cost(): number {
+    let cost = 0
+    for (const [kind, { heap, bytes }] of this.#kinds) cost += this.#models.of(kind).estimate({ files: heap.count, bytes })
+    return cost
   }
 
   add(item: T): void {
-    this.#bytes += item.size
-    const heap = this.#heap
-    const entry = { item, number: this.#added++ }
-    let index = heap.length
-    while (index > 0) {
-      const parent = Math.floor((index - 1) / 2)
-      if (!this.#before(entry, heap[parent]!)) break
-      heap[index] = heap[parent]!
-      index = parent
-    }
-    heap[index] = entry
+    let waiting = this.#kinds.get(item.kind)
+    if (waiting === undefined) this.#kinds.set(item.kind, (waiting = { heap: new Heap<Entry<T>>(ORDERS[this.#policy]), bytes: 0 }))
+    waiting.heap.add({ item, number: this.#added++ })
+    waiting.bytes += item.size
+    this.#count++
   }
 
   /** @returns what comes next, and stays queued. */
   peek(): T | undefined {
-    return this.#heap[0]?.item
+    return this.#next()?.heap.peek()!.item
   }
 
   /** @returns the next files, in their order: one that is large, or some that are small. None where none waits. */
-  takeGroup(model: CostModel, { workers, largeSize }: GroupLimits): T[] {
+  takeGroup({ workers, largeSize, groupMs }: GroupLimits): T[] {
     const group: T[] = []
-    const left = model.estimate({ files: this.count, bytes: this.#bytes })
-    const longest = Math.min(GROUP_MS, left / (SHARE * workers))
+    const longest = Math.min(groupMs, this.cost / (SHARE * workers))
     let cost = 0
-    for (let next = this.peek(); next !== undefined && group.length < GROUP_FILES; next = this.peek()) {
-      cost += model.estimate({ files: 1, bytes: next.size })
-      if (group.length > 0 && (cost > longest || next.size >= largeSize)) break
-      group.push(this.#takeFirst())
-      if (next.size >= largeSize) break
+    for (let waiting = this.#next(); waiting !== undefined && group.length < GROUP_FILES; waiting = this.#next()) {
+      const { item } = waiting.heap.peek()!
+      cost += this.#costOf(item)
+      if (group.length > 0 && (item.kind !== group[0]!.kind || cost > longest || item.size >= largeSize)) break
+      group.push(waiting.heap.take()!.item)
+      waiting.bytes -= item.size
+      this.#count--
+      if (item.size >= largeSize) break
     }
     return group
   }
 
-  #takeFirst(): T {
-    const heap = this.#heap
-    const { item } = heap[0]!
-    const last = heap.pop()!
-    this.#bytes -= item.size
-    if (heap.length > 0) this.#sink(last)
-    return item
+  /** @returns the kind whose first file comes next. */
+  #next(): Waiting<T> | undefined {
+    let next: Waiting<T> | undefined
+    for (const waiting of this.#kinds.values()) {
+      if (waiting.heap.count > 0 && (next === undefined || this.#comesBefore(waiting, next))) next = waiting
+    }
+    return next
   }
 
-  /** Puts an entry into the place of the first, and then behind all that come before it. */
-  #sink(entry: Entry<T>): void {
-    const heap = this.#heap
-    let index = 0
-    for (;;) {
-      let child = 2 * index + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && this.#before(heap[child + 1]!, heap[child]!)) child++
-      if (!this.#before(heap[child]!, entry)) break
-      heap[index] = heap[child]!
-      index = child
-    }
-    heap[index] = entry
+  #comesBefore(one: Waiting<T>, other: Waiting<T>): boolean {
+    const [first, second] = [one.heap.peek()!, other.heap.peek()!]
+    if (this.#policy === 'fifo') return first.number < second.number
+    const difference = this.#costOf(first.item) - this.#costOf(second.item)
+    return this.#policy === 'priority' ? difference < 0 : difference > 0
   }
+
+  #costOf({ kind, size }: Sized): number {
+    return this.#models.of(kind).estimate({ files: 1, bytes: size })
+  }
+}
+
+/** Files of a kind. */
+interface Waiting<T> {
+  readonly heap: Heap<Entry<T>>
+  bytes: number
 }
 
 interface Entry<T> {
@@ -119,6 +125,6 @@ type Order = (one: Entry<Sized>, other: Entry<Sized>) => boolean
 
 const ORDERS: Readonly<Record<Policy, Order>> = {
   fifo: (one, other) => one.number < other.number,
-  priority: (one, other) => one.item.size - other.item.size < 0 || (one.item.size === other.item.size && one.number < other.number),
+  priority: (one, other) => one.item.size < other.item.size || (one.item.size === other.item.size && one.number < other.number),
   makespan: (one, other) => one.item.size > other.item.size || (one.item.size === other.item.size && one.number < other.number),
 }

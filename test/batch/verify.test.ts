@@ -83,7 +83,7 @@ describe('a tree', () => {
     const bytes = (299 * 300 * 50) / 2 + LARGE.length
     const report = await verify(folder)
     expect(report).toMatchObject({ ok: true, files: 302, intact: 302, bytes, problems: [], skipped: [] })
-    expect(`${report}`).toBe(`302 of 302 files are intact, ${bytes} bytes.`)
+    expect(report.toString()).toBe(`302 of 302 files are intact, ${bytes} bytes.`)
     expect(readdirSync(folder, { recursive: true })).toEqual(before)
   })
 
@@ -306,7 +306,7 @@ describe('a report', () => {
     for (let i = 0; i < 30; i++) writeFileSync(join(folder, `plain-${i}`), 'plain')
     writeEncrypted(join(folder, '\u001b[2Jclear\u202e'), patternBytes(60_000))
     flip(join(folder, '\u001b[2Jclear\u202e'), 0, 2, 3, 5, 7, 9, 11)
-    const lines = `${await verify(folder)}`.split('\n')
+    const lines = (await verify(folder)).toString().split('\n')
     expect(lines[0]).toBe('0 of 31 files are intact, 0 bytes.')
     expect(lines).toContain('1 damaged:')
     expect(lines).toContain(`  ${folder}/\\u{1b}[2Jclear\\u{202e}: bad segments: 0, 2 to 3, 5, 7, 9, others`)
