@@ -6,6 +6,13 @@ export type {
   EncryptBatchOptions,
   VerifyBatchOptions,
 } from './batch/batch-options.js'
+export {
+  compareBatch,
+  type BatchComparison,
+  type CompareBatchOptions,
+  type PolicyComparison,
+  type PolicyTimes,
+} from './batch/compare-batch.js'
 export { BatchControl } from './batch/control.js'
 export type { BadSegments } from './batch/damage.js'
 export { VerifyBatchReport, type FileProblem, type ProblemKind, type VerifyBatchJson } from './batch/verify-report.js'

@@ -7,6 +7,7 @@ import { temporaryPlace, temporaryToken } from '../file/successor-file.js'
 import type { FileFailure } from '../keys/rotation/work-through.js'
 import type { BatchPlan, BatchReport } from './batch-options.js'
 import { WATCH } from './control.js'
+import { Completions } from './completions.js'
 import { CostModels } from './cost-model.js'
 import { unpackError } from './error-transfer.js'
 import { FileFinder, findTarget, type MetFile } from './file-finder.js'
@@ -60,6 +61,8 @@ const STOP_MS = 2_000
 
 /** One call: finds files, has them worked on by threads, and counts. The threads end with it. */
 export class BatchRun {
+  /** When files were there. */
+  readonly completions = new Completions()
   readonly #plan: BatchPlan
   readonly #common = new CommonState()
   readonly #models = new CostModels()
@@ -238,6 +241,7 @@ export class BatchRun {
       const running = thread.run({ type: 'files', files })
       this.#note(thread, jobs)
       const { value, milliseconds } = await running
+      this.completions.addGroup(performance.now() - milliseconds, value.times)
       this.#settleFiles(jobs.slice(0, value.done), thread.failures, value.bytes)
       this.#models.observe(jobs[0]!.kind, { files: value.done, bytes: sumSizes(jobs.slice(0, value.done)) }, milliseconds)
       this.#deathsInARow = 0
@@ -245,6 +249,7 @@ export class BatchRun {
       this.#checkDeath(error)
       const count = error.files ?? 0
       const finished = jobs.slice(0, count)
+      this.completions.addNow(count - thread.failures.size)
       this.#settleFiles(finished, thread.failures, sumSizes(finished))
       const [suspect, ...others] = jobs.slice(count)
       for (const job of others) this.#queue.add(job)
@@ -312,6 +317,7 @@ export class BatchRun {
       this.#done.bytes += job.size
       this.#made.files++
       this.#made.bytes += begun.length
+      this.completions.addNow(1)
     } catch (error) {
       await this.#endJob(job, split.task, error)
     }

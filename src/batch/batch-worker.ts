@@ -43,8 +43,10 @@ function lookAt(path: Place): LookedAt | PackedError {
 }
 
 function makeFiles(files: readonly FileTask[]): GroupResult {
+  const began = performance.now()
   let bytes = 0
   let done = 0
+  let [made, firstMs, lastMs, sumMs] = [0, 0, 0, 0]
   const tasks = files.map(unpackTask)
   work.prepare(tasks)
   for (const [index, task] of tasks.entries()) {
@@ -52,6 +54,9 @@ function makeFiles(files: readonly FileTask[]): GroupResult {
     try {
       meter.check()
       bytes += work.make(task)
+      lastMs = performance.now() - began
+      if (made++ === 0) firstMs = lastMs
+      sumMs += lastMs
     } catch (error) {
       if (error instanceof StoppedError) break
       const message: FailureMessage = { index, failure: packError(error) }
@@ -61,7 +66,7 @@ function makeFiles(files: readonly FileTask[]): GroupResult {
   }
   work.forget()
   meter.setFiles(done)
-  return { done, bytes }
+  return { done, bytes, times: { made, firstMs, lastMs, sumMs } }
 }
 
 function unpackTask(task: FileTask): FileTask {

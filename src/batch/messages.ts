@@ -110,6 +110,17 @@ export interface GroupResult {
   readonly done: number
   /** Plaintext bytes of those that did not fail. */
   readonly bytes: number
+  readonly times: GroupTimes
+}
+
+/** When the files of a group were there, in milliseconds since it was begun. */
+export interface GroupTimes {
+  /** Files that did not fail; the others count for nothing here. */
+  readonly made: number
+  readonly firstMs: number
+  readonly lastMs: number
+  /** Of all of them, added up. */
+  readonly sumMs: number
 }
 
 /** A file of a group could not be made: told at once, because the worker may not live to tell it later. */
