@@ -1,5 +1,6 @@
 import { cpus, release, totalmem, type } from 'node:os'
 import { benchBatchLarge, benchBatchSmall } from './batch.js'
+import { benchBatchMix } from './batch-mix.js'
 import { benchLargeFile, benchOpenForAppend, benchSmallFile } from './file.js'
 import { benchAppends, benchRandomAccess, benchStreams, benchSync } from './handle.js'
 import { countMissed, pathOf } from './harness.js'
@@ -39,6 +40,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   rewrap: () => benchRewrap(rounds, quick ? 2_000 : 10_000),
   'batch-large': () => benchBatchLarge(rounds, quick ? GIB / 4 : GIB),
   'batch-small': () => benchBatchSmall(rounds, quick ? 5_000 : 20_000),
+  'batch-mix': () => benchBatchMix(rounds, quick ? 2_000 : 8_000),
   memory: async () => {
     missed += await benchMemory(quick ? GIB / 2 : 4 * GIB, pathOf('memory.enc'))
   },
