@@ -13,6 +13,17 @@ export {
   type PolicyComparison,
   type PolicyTimes,
 } from './batch/compare-batch.js'
+export type { Compression } from './batch/package/compression.js'
+export type { PackedFolder } from './batch/package/manifest.js'
+export type {
+  ListPackageOptions,
+  PackageLimits,
+  PackageOptions,
+  PackBatchOptions,
+  UnpackBatchOptions,
+} from './batch/package/package-options.js'
+export { listPackage, packBatch, unpackBatch } from './batch/package/packages.js'
+export type { ListedFile, ListedMember } from './batch/package/packages.js'
 export { BatchControl } from './batch/control.js'
 export type { BadSegments } from './batch/damage.js'
 export { VerifyBatchReport, type FileProblem, type ProblemKind, type VerifyBatchJson } from './batch/verify-report.js'

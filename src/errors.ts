@@ -27,6 +27,8 @@ export type SealfileErrorCode =
   | 'ERR_SEALFILE_BATCH_TARGET'
   | 'ERR_SEALFILE_BATCH_WORKER'
   | 'ERR_SEALFILE_CONFIG'
+  | 'ERR_SEALFILE_PACKAGE'
+  | 'ERR_SEALFILE_COMPRESSION'
 
 /** What an error may tell besides its message. */
 export interface SealfileErrorDetails {
@@ -194,4 +196,9 @@ export class ConfigError extends SealfileError<'ERR_SEALFILE_CONFIG'> {
     super('ERR_SEALFILE_CONFIG', message, details)
     this.keys = details.keys ?? []
   }
+}
+
+/** A package is not as it was made, or none, or cannot be opened by this runtime. */
+export class PackageError extends SealfileError<'ERR_SEALFILE_PACKAGE' | 'ERR_SEALFILE_COMPRESSION'> {
+  override readonly name = 'PackageError'
 }

@@ -1,0 +1,245 @@
+import { stat } from 'node:fs/promises'
+import { randomNonce } from '../../bytes/random.js'
+import type { Path } from '../../compat/paths.js'
+import { ClosedError } from '../../errors.js'
+import { checkAborted } from '../../file/io/system-errors.js'
+import { temporaryToken } from '../../file/successor-file.js'
+import type { FileFailure } from '../../keys/rotation/work-through.js'
+import type { BatchReport } from '../batch-options.js'
+import { FileFinder, findTarget, type MetFile } from '../file-finder.js'
+import { OutputFile } from '../output-file.js'
+import { SourceFile } from '../source-file.js'
+import { fileContext, fileName, manifestContext, MANIFEST_NAME } from './bindings.js'
+import { headerLine, memberLine, toManifestPath } from './manifest.js'
+import { ManifestSpool } from './manifest-spool.js'
+import { sealMember, type SealedContent } from './member-sealer.js'
+import type { PackPlan } from './package-options.js'
+import { PackageProgress } from './package-progress.js'
+import { ZipWriter } from './zip-writer.js'
+
+/** The encrypted pieces of a file, and what was found out while they were made. */
+type Content = AsyncGenerator<Uint8Array, SealedContent, undefined>
+
+/** A file on its way into the package. */
+interface Member {
+  readonly met: MetFile
+  readonly number: number
+  readonly source: SourceFile
+  readonly content: Content
+}
+
+/** A file that is encrypted, or begun, or why it is not. */
+type Prepared = Member | { readonly met: MetFile; readonly error: unknown }
+
+/** Files that are read and encrypted while others are written. */
+const AHEAD = 8
+/** Files up to this size are encrypted ahead as a whole. */
+const WHOLE_SIZE = 2 ** 20
+/** In place of a file's number. */
+const MANIFEST = 0
+
+/** One call: finds files, encrypts some of them ahead, and writes one after the other. */
+export class PackRun {
+  readonly #plan: PackPlan
+  readonly #id = randomNonce(16)
+  readonly #progress = new PackageProgress()
+  readonly #failures: FileFailure[] = []
+  readonly #skipped: BatchReport['skipped'][number][] = []
+  readonly #ahead: Promise<Prepared>[] = []
+  #number = 0
+  #made = { files: 0, bytes: 0 }
+  #end: { readonly error: unknown } | undefined
+
+  constructor(plan: PackPlan) {
+    this.#plan = plan
+  }
+
+  async run(): Promise<BatchReport> {
+    const { batch, open } = this.#plan
+    checkAborted(batch.signal)
+    await open.keySource.prepare?.()
+    const target = (await findTarget(batch))!
+    const task = { source: target, target, purpose: open.purpose, token: temporaryToken() }
+    const output = OutputFile.create(task, batch.settings)
+    const stopTelling = this.#progress.tell(batch.onProgress, (error) => this.#stop(error))
+    try {
+      await this.#fill(target, output.fd)
+      stopTelling()
+      this.#throwIfEnded()
+    } catch (error) {
+      output.discard()
+      throw error
+    } finally {
+      stopTelling()
+    }
+    const now = Date.now()
+    output.publish({ mode: 0o600, atimeMs: now, mtimeMs: now, dev: 0, ino: 0, size: 0, ctimeMs: now })
+    return { ...this.#made, failures: this.#failures, skipped: this.#skipped }
+  }
+
+  async #fill(target: Path, fd: number): Promise<void> {
+    const { open } = this.#plan
+    const spool = new ManifestSpool(target, { ...open, context: manifestContext(open.context) })
+    try {
+      await spool.add(headerLine({ id: this.#id }))
+      const zip = new ZipWriter(fd, (number) => (number === MANIFEST ? MANIFEST_NAME : fileName(number)))
+      await this.#find(target, zip, spool)
+      this.#throwIfEnded()
+      zip.begin(MANIFEST)
+      for await (const piece of spool.content()) await zip.write(piece)
+      await zip.end()
+      await zip.finish()
+    } finally {
+      for (const waiting of this.#ahead) await giveUp(await waiting)
+      spool.remove()
+    }
+  }
+
+  async #find(target: Path, zip: ZipWriter, spool: ManifestSpool): Promise<void> {
+    const finder = new FileFinder(this.#plan.batch, target, {
+      file: (met) =>
+        this.#orStop(async () => {
+          this.#progress.total.files++
+          this.#ahead.push(this.#prepare(met, ++this.#number))
+          if (this.#ahead.length >= AHEAD) await this.#append(zip, spool)
+        }),
+      folder: async (source, within) => {
+        if (within.length === 0) return
+        const { mode } = await stat(source)
+        await this.#orStop(() => spool.add(memberLine({ kind: 'folder', path: toManifestPath(within), mode: mode & 0o777 })))
+      },
+      isStopped: () => this.#isEnded,
+      skipped: (entry) => this.#skipped.push(entry),
+      failed: (path, error) => this.#fail(path, error),
+    })
+    await finder.run()
+    this.#progress.isListed = true
+    while (this.#ahead.length > 0 && !this.#isEnded) await this.#append(zip, spool)
+  }
+
+  /** Opens a file, and encrypts it if it is small. Does not throw. */
+  async #prepare(met: MetFile, number: number): Promise<Prepared> {
+    const { open, compression } = this.#plan
+    try {
+      await open.keySource.prepare?.()
+      const source = new SourceFile(met.source)
+      try {
+        this.#progress.total.bytes += source.stamp.size
+        const options = { ...open, context: fileContext(this.#id, number, open.context) }
+        const content = sealMember(source, compression, options)
+        const isSmall = source.stamp.size <= WHOLE_SIZE
+        return { met, number, source, content: isSmall ? await takeAll(content) : content }
+      } catch (error) {
+        source[Symbol.dispose]()
+        throw error
+      }
+    } catch (error) {
+      return { met, error }
+    }
+  }
+
+  /** Writes the file that has waited longest. @throws what keeps the package from being written. */
+  async #append(zip: ZipWriter, spool: ManifestSpool): Promise<void> {
+    const prepared = await this.#ahead.shift()!
+    try {
+      const line = 'error' in prepared ? this.#fail(prepared.met.source, prepared.error) : await this.#write(prepared, zip)
+      if (line !== undefined) await spool.add(line)
+    } finally {
+      await giveUp(prepared)
+    }
+    this.#progress.done.files++
+  }
+
+  /** @returns the file's line; undefined where it has failed, and nothing of it is in the package. */
+  async #write({ met, number, source, content }: Member, zip: ZipWriter): Promise<string | undefined> {
+    const { done } = this.#progress
+    const before = done.bytes
+    zip.begin(number)
+    for (;;) {
+      this.#throwIfEnded()
+      const next = await settle(content.next())
+      if ('error' in next) {
+        zip.drop()
+        return this.#fail(met.source, next.error)
+      }
+      if (next.value.done === true) {
+        done.bytes = before + source.stamp.size
+        return this.#describe({ met, number, source }, next.value.value, zip)
+      }
+      await zip.write(next.value.value)
+      done.bytes += next.value.value.length
+    }
+  }
+
+  async #describe(
+    { met, number, source }: Omit<Member, 'content'>,
+    sealed: SealedContent,
+    zip: ZipWriter,
+  ): Promise<string | undefined> {
+    const { size, mode, atimeMs, mtimeMs } = source.stamp
+    const { size: entrySize, crc32: entryCrc32 } = await zip.end()
+    const path = toManifestPath(met.within)
+    this.#made.files++
+    this.#made.bytes += size
+    return memberLine({ kind: 'file', path, size, mode: mode & 0o777, atimeMs, mtimeMs, ...sealed, number, entrySize, entryCrc32 })
+  }
+
+  #fail(path: Path, error: unknown): undefined {
+    if (this.#plan.batch.stopOnError || error instanceof ClosedError) this.#stop(error)
+    this.#failures.push({ path, error })
+    this.#progress.failed++
+  }
+
+  get #isEnded(): boolean {
+    return this.#end !== undefined || this.#plan.batch.signal?.aborted === true
+  }
+
+  #throwIfEnded(): void {
+    checkAborted(this.#plan.batch.signal)
+    if (this.#end !== undefined) throw this.#end.error
+  }
+
+  /** Ends the call with an error; the first one counts. */
+  #stop(error: unknown): void {
+    this.#end ??= { error }
+  }
+
+  /** What fails here is no failure of one file. */
+  async #orStop(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#stop(error)
+    }
+  }
+}
+
+/** Encrypts a file to its end. */
+async function takeAll(content: Content): Promise<Content> {
+  const pieces: Uint8Array[] = []
+  for (;;) {
+    const { done, value } = await content.next()
+    if (done === true) return replay(pieces, value)
+    pieces.push(value)
+  }
+}
+
+async function* replay(pieces: readonly Uint8Array[], sealed: SealedContent): Content {
+  yield* pieces
+  return sealed
+}
+
+/** Tells what a promise comes to, so that it can be told from what else fails. */
+async function settle<T>(promise: Promise<T>): Promise<{ readonly value: T } | { readonly error: unknown }> {
+  try {
+    return { value: await promise }
+  } catch (error) {
+    return { error }
+  }
+}
+
+async function giveUp(prepared: Prepared): Promise<void> {
+  if ('error' in prepared) return
+  await prepared.content.return({ sha256: new Uint8Array(0), compression: undefined })
+  prepared.source[Symbol.dispose]()
+}
