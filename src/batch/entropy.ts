@@ -22,7 +22,7 @@ export interface Stretch {
 export function samplePlaces(size: number): Stretch[] {
   if (size <= SAMPLE_SIZE) return size === 0 ? [] : [{ position: 0, length: size }]
   const length = SAMPLE_SIZE / PLACES
-  return Array.from({ length: PLACES }, (_, i) => ({ position: Math.floor(((size - length) * i) / (PLACES - 1)), length }))
+  return Array.from({ length: PLACES }, (_, i) => ({ position: Math.floor((size - length) * (i / (PLACES - 1))), length }))
 }
 
 /**

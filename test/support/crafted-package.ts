@@ -3,12 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { crc32 } from 'node:zlib'
 import { createEncryptStream, type KeyManager } from '../../src/index.js'
-import {
-  buildDirectoryEnd,
-  buildDirectoryRecord,
-  buildLocalHeader,
-  localHeaderSize,
-} from '../../src/batch/package/zip-layout.js'
+import { buildDirectoryEnd, buildDirectoryRecord, buildLocalHeader, localHeaderSize } from '../../src/batch/package/zip-layout.js'
 
 /** An entry of a package, taken apart. */
 export interface Part {
@@ -89,11 +84,7 @@ export async function craftPackage(
 }
 
 /** @returns an entry with content of the stream kind. */
-export async function seal(
-  name: string,
-  content: Uint8Array,
-  options: Parameters<typeof createEncryptStream>[0],
-): Promise<Part> {
+export async function seal(name: string, content: Uint8Array, options: Parameters<typeof createEncryptStream>[0]): Promise<Part> {
   const stream = createEncryptStream({ segmentSize: 4_096, ...options })
   stream.end(content)
   const sealed = await buffer(stream)

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { sep } from 'node:path'
 import type { Path } from '../../compat/paths.js'
-import { PackageError } from '../../errors.js'
+import { BatchError, PackageError } from '../../errors.js'
 import type { Compression } from './compression.js'
 
 /** The manifest: JSON, one object to a line, the first of which says what it is. */
@@ -48,8 +48,10 @@ export interface PackedFile {
 /** What a package holds, as its manifest tells it. */
 export type PackedMember = PackedFile | PackedFolder
 
-/** Bytes that a line may have. No path that a system knows needs more. */
+/** Bytes that a line may have. */
 export const LINE_SIZE_MAX = 65_536
+/** Bytes that a path may have: twice what systems take, and less than a line however its letters are written. */
+const PATH_SIZE_MAX = 8_192
 
 const FORMAT = 'sealfile-package'
 const VERSION = 1
@@ -59,13 +61,11 @@ export function headerLine({ id }: ManifestHeader): string {
   return JSON.stringify({ format: FORMAT, version: VERSION, id: Buffer.from(id).toString('hex') })
 }
 
-/** @returns a line, without its end. @throws PackageError where it would be too long. */
+/** @returns a line, without its end. */
 export function memberLine(member: PackedMember): string {
   const { kind, path, mode } = member
   const place = typeof path === 'string' ? { path } : { pathBase64: path.toString('base64') }
-  const line = kind === 'folder' ? JSON.stringify({ kind, ...place, mode }) : fileLine(member, place)
-  if (Buffer.byteLength(line) > LINE_SIZE_MAX) throw new PackageError('ERR_SEALFILE_PACKAGE', 'the path is too long')
-  return line
+  return kind === 'folder' ? JSON.stringify({ kind, ...place, mode }) : fileLine(member, place)
 }
 
 function fileLine({ kind, size, sha256, mode, atimeMs, mtimeMs, ...entry }: PackedFile, place: object): string {
@@ -108,8 +108,11 @@ export function parseMemberLine(line: Buffer): PackedMember {
   }
 }
 
-/** A path as a manifest has it. @param within - Of the file system. */
+/** A path as a manifest has it. @param within - Of the file system. @throws BatchError where it is too long. */
 export function toManifestPath(within: Path): Path {
+  if (Buffer.byteLength(within) > PATH_SIZE_MAX) {
+    throw new BatchError('ERR_SEALFILE_BATCH_TARGET', `a path in a package has at most ${PATH_SIZE_MAX} bytes`)
+  }
   return typeof within === 'string' ? within.split(sep).join('/') : within
 }
 

@@ -23,6 +23,8 @@ type Content = AsyncGenerator<Uint8Array, SealedContent, undefined>
 /** A file on its way into the package. */
 interface Member {
   readonly met: MetFile
+  /** In the manifest. */
+  readonly path: Path
   readonly number: number
   readonly source: SourceFile
   readonly content: Content
@@ -106,7 +108,8 @@ export class PackRun {
       folder: async (source, within) => {
         if (within.length === 0) return
         const { mode } = await stat(source)
-        await this.#orStop(() => spool.add(memberLine({ kind: 'folder', path: toManifestPath(within), mode: mode & 0o777 })))
+        const line = memberLine({ kind: 'folder', path: toManifestPath(within), mode: mode & 0o777 })
+        await this.#orStop(() => spool.add(line))
       },
       isStopped: () => this.#isEnded,
       skipped: (entry) => this.#skipped.push(entry),
@@ -121,6 +124,7 @@ export class PackRun {
   async #prepare(met: MetFile, number: number): Promise<Prepared> {
     const { open, compression } = this.#plan
     try {
+      const path = toManifestPath(met.within)
       await open.keySource.prepare?.()
       const source = new SourceFile(met.source)
       try {
@@ -128,7 +132,7 @@ export class PackRun {
         const options = { ...open, context: fileContext(this.#id, number, open.context) }
         const content = sealMember(source, compression, options)
         const isSmall = source.stamp.size <= WHOLE_SIZE
-        return { met, number, source, content: isSmall ? await takeAll(content) : content }
+        return { met, path, number, source, content: isSmall ? await takeAll(content) : content }
       } catch (error) {
         source[Symbol.dispose]()
         throw error
@@ -142,16 +146,16 @@ export class PackRun {
   async #append(zip: ZipWriter, spool: ManifestSpool): Promise<void> {
     const prepared = await this.#ahead.shift()!
     try {
-      const line = 'error' in prepared ? this.#fail(prepared.met.source, prepared.error) : await this.#write(prepared, zip)
-      if (line !== undefined) await spool.add(line)
+      if ('error' in prepared) this.#fail(prepared.met.source, prepared.error)
+      else await this.#write(prepared, zip, spool)
     } finally {
       await giveUp(prepared)
     }
     this.#progress.done.files++
   }
 
-  /** @returns the file's line; undefined where it has failed, and nothing of it is in the package. */
-  async #write({ met, number, source, content }: Member, zip: ZipWriter): Promise<string | undefined> {
+  /** Writes a file and what the manifest tells of it; of one that fails neither. */
+  async #write({ met, path, number, source, content }: Member, zip: ZipWriter, spool: ManifestSpool): Promise<void> {
     const { done } = this.#progress
     const before = done.bytes
     zip.begin(number)
@@ -160,31 +164,26 @@ export class PackRun {
       const next = await settle(content.next())
       if ('error' in next) {
         zip.drop()
-        return this.#fail(met.source, next.error)
+        this.#fail(met.source, next.error)
+        return
       }
-      if (next.value.done === true) {
-        done.bytes = before + source.stamp.size
-        return this.#describe({ met, number, source }, next.value.value, zip)
+      const { value } = next
+      if (value.done === true) {
+        const { size, mode, atimeMs, mtimeMs } = source.stamp
+        const { size: entrySize, crc32: entryCrc32 } = await zip.end()
+        const told = { path, size, mode: mode & 0o777, atimeMs, mtimeMs, ...value.value }
+        await spool.add(memberLine({ kind: 'file', ...told, number, entrySize, entryCrc32 }))
+        done.bytes = before + size
+        this.#made.files++
+        this.#made.bytes += size
+        return
       }
-      await zip.write(next.value.value)
-      done.bytes += next.value.value.length
+      await zip.write(value.value)
+      done.bytes += value.value.length
     }
   }
 
-  async #describe(
-    { met, number, source }: Omit<Member, 'content'>,
-    sealed: SealedContent,
-    zip: ZipWriter,
-  ): Promise<string | undefined> {
-    const { size, mode, atimeMs, mtimeMs } = source.stamp
-    const { size: entrySize, crc32: entryCrc32 } = await zip.end()
-    const path = toManifestPath(met.within)
-    this.#made.files++
-    this.#made.bytes += size
-    return memberLine({ kind: 'file', path, size, mode: mode & 0o777, atimeMs, mtimeMs, ...sealed, number, entrySize, entryCrc32 })
-  }
-
-  #fail(path: Path, error: unknown): undefined {
+  #fail(path: Path, error: unknown): void {
     if (this.#plan.batch.stopOnError || error instanceof ClosedError) this.#stop(error)
     this.#failures.push({ path, error })
     this.#progress.failed++
@@ -224,6 +223,7 @@ async function takeAll(content: Content): Promise<Content> {
   }
 }
 
+// eslint-disable-next-line @typescript-eslint/require-await -- It stands where content is that has to be waited for.
 async function* replay(pieces: readonly Uint8Array[], sealed: SealedContent): Content {
   yield* pieces
   return sealed

@@ -95,7 +95,8 @@ export class PackageReader implements Disposable {
       if (bytes > limits.bytes) throw this.#tooMuch('bytes')
       const entry = entryOf(member)
       const isNext = member.number > last && position + localHeaderSize(entry.name) + entry.size <= this.#manifest.position
-      if (!isNext || !(await records.matches(entry, position))) throw this.#altered(`the directory tells another entry than '${entry.name}'`)
+      if (!isNext || !(await records.matches(entry, position)))
+        throw this.#altered(`the directory tells another entry than '${entry.name}'`)
       last = member.number
       yield { ...member, position, context: fileContext(id, member.number, open.context) }
       position += localHeaderSize(entry.name) + entry.size
@@ -196,8 +197,7 @@ async function findDirectory(fd: number, path: Path): Promise<ZipDirectory> {
 async function findManifest(fd: number, directory: ZipDirectory, path: Path): Promise<Placed> {
   const size = directoryRecordSize(MANIFEST_NAME)
   const end = directory.position + directory.size
-  const found =
-    directory.size < size ? undefined : parseDirectoryRecord(await readExactly(fd, end - size, size), MANIFEST_NAME)
+  const found = directory.size < size ? undefined : parseDirectoryRecord(await readExactly(fd, end - size, size), MANIFEST_NAME)
   const isInPlace = found !== undefined && found.position + localHeaderSize(MANIFEST_NAME) + found.entry.size === directory.position
   if (isInPlace) return found
   throw notAPackage('this is no package, or its manifest is missing or was altered', path)

@@ -1,7 +1,7 @@
 import type { PathLike } from '../../file/io/steps.js'
+import { checkAborted } from '../../file/io/system-errors.js'
 import type { Roots } from '../../keys/rotation/work-through.js'
 import type { BatchReport } from '../batch-options.js'
-import { checkAborted } from '../../file/io/system-errors.js'
 import { fileName } from './bindings.js'
 import type { PackedFile, PackedFolder } from './manifest.js'
 import { PackRun } from './pack-run.js'
@@ -15,11 +15,14 @@ import {
 } from './package-options.js'
 import { PackageReader } from './package-reader.js'
 import { UnpackRun } from './unpack-run.js'
+import { localHeaderSize } from './zip-layout.js'
 
 /** A file in a package. */
-export interface ListedFile extends Omit<PackedFile, 'number' | 'entrySize' | 'entryCrc32'> {
+export interface ListedFile extends Omit<PackedFile, 'number' | 'entryCrc32'> {
   /** The name of the ZIP's entry that holds it: a file of the stream kind. */
   readonly entry: string
+  /** Where that file of the stream kind begins in the package. It has `entrySize` bytes. */
+  readonly position: number
   /** What that opens with, besides the purpose: the `context` of `EncryptedFile.open`. */
   readonly context: Uint8Array
 }
@@ -84,7 +87,9 @@ export async function* listPackage(path: PathLike, options: ListPackageOptions):
       yield member
       continue
     }
-    const { kind, path: within, size, sha256, mode, atimeMs, mtimeMs, compression, number, context } = member
-    yield { kind, path: within, size, sha256, mode, atimeMs, mtimeMs, compression, entry: fileName(number), context }
+    const { kind, path: within, size, sha256, mode, atimeMs, mtimeMs, compression, number, entrySize, context } = member
+    const entry = fileName(number)
+    const position = member.position + localHeaderSize(entry)
+    yield { kind, path: within, size, sha256, mode, atimeMs, mtimeMs, compression, entry, position, entrySize, context }
   }
 }

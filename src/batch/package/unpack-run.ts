@@ -2,7 +2,7 @@ import { lstatSync, write } from 'node:fs'
 import { promisify } from 'node:util'
 import { folderOf, type Path } from '../../compat/paths.js'
 import { checkTargetName, findFolder } from '../../compat/target-folder.js'
-import { BatchError, ClosedError, PackageError } from '../../errors.js'
+import { BatchError, ClosedError } from '../../errors.js'
 import { checkAborted } from '../../file/io/system-errors.js'
 import { temporaryToken } from '../../file/successor-file.js'
 import { runParallel } from '../../file/tree/run-parallel.js'
@@ -144,4 +144,3 @@ export class UnpackRun {
 
 /** Whether names that differ in case or in how accents are written are commonly one. */
 const FOLDS_NAMES = process.platform === 'win32' || process.platform === 'darwin'
-

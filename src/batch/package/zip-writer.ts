@@ -1,13 +1,7 @@
 import { ftruncate, write } from 'node:fs'
 import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
-import {
-  buildDirectoryEnd,
-  buildDirectoryRecord,
-  buildLocalHeader,
-  localHeaderSize,
-  type ZipEntry,
-} from './zip-layout.js'
+import { buildDirectoryEnd, buildDirectoryRecord, buildLocalHeader, localHeaderSize, type ZipEntry } from './zip-layout.js'
 
 const writeAsync = promisify(write)
 const truncateAsync = promisify(ftruncate)

@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -62,7 +63,7 @@ const FILES = {
   'ä/世界.txt': 'Grüße',
   'back\\slash': 'x',
   'nothing/here/': '',
-  'large': patternBytes(2 * MIB + 4_321),
+  large: patternBytes(2 * MIB + 4_321),
 }
 const BYTES = Object.values(FILES).reduce((sum, content) => sum + Buffer.byteLength(content as string), 0)
 
@@ -134,7 +135,7 @@ describe('a package', () => {
   })
 
   test('is made of several inputs, with other names', async () => {
-    const [one, other] = [makeTree({ 'x/a': 'a' }), makeTree({ 'x/b': 'b', 'c': 'c' })]
+    const [one, other] = [makeTree({ 'x/a': 'a' }), makeTree({ 'x/b': 'b', c: 'c' })]
     const name = (path: string): string => `in/${path}`
     const { path, report } = await pack([one, join(other, 'c'), join(other, 'x')], { name })
     expect(report).toMatchObject({ files: 3, failures: [] })
@@ -146,7 +147,7 @@ describe('a package', () => {
     const keyring = freshPath('keyring')
     const passphrase = 'correct horse battery staple'
     const argon2 = { memoryKiB: 1_024, passes: 1, lanes: 1 }
-    await using keyManager = await KeyManager.create(keyring, { passphrase, argon2 })
+    using keyManager = await KeyManager.create(keyring, { passphrase, argon2 })
     const source = makeTree({ a: 'a' })
     const before = await pack(source, { keyManager })
     await keyManager.rotateMasterKey()
@@ -169,7 +170,7 @@ describe('a package', () => {
     expect(members[1]).toMatchObject({ mtimeMs: statSync(join(source, 'b/a.txt')).mtimeMs })
   })
 
-  test('is not in the package itself, nor in an input', async () => {
+  test('is not made inside an input, nor in its place', async () => {
     const source = makeTree({ 'b/a.txt': 'one' })
     for (const target of [join(source, 'new.zip'), join(source, 'b/a.txt')]) {
       await expect(pack(source, { target })).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
@@ -178,18 +179,31 @@ describe('a package', () => {
   })
 
   test('has a member that anybody can take out and decrypt alone', async () => {
-    const source = makeTree({ 'a': 'first', 'b.bin': patternBytes(100_000) })
+    const source = makeTree({ a: 'first', 'b.bin': patternBytes(100_000) })
     const context = Buffer.from('tenant')
     const { path } = await pack(source, { context })
     const files = (await list(path, { context })).filter((member): member is ListedFile => member.kind === 'file')
     const folder = freshPath('unzipped')
     const { status } = spawnSync('python3', ['-m', 'zipfile', '-e', path, folder])
-    if (status !== 0) return expect(spawnSync('unzip', ['-q', path, '-d', folder]).status).toBe(0)
+    if (status !== 0) expect(spawnSync('unzip', ['-q', path, '-d', folder]).status).toBe(0)
     for (const { path, entry, context } of files) {
       await using file = await EncryptedFile.open(join(folder, entry), 'r', { ...OPTIONS, context })
       expect((await file.readFile()).equals(readFileSync(join(source, path.toString())))).toBe(true)
     }
   })
+})
+
+test('a member is read where it is, without unpacking', async () => {
+  const content = patternBytes(100_000)
+  const { path } = await pack(makeTree({ a: 'first', 'b.bin': content }))
+  const bytes = readFileSync(path)
+  const member = (await list(path)).find(({ path }) => path === 'b.bin') as ListedFile
+  const readAt = (position: number, length: number): Uint8Array =>
+    bytes.subarray(member.position + position, member.position + position + length)
+  const { context, entrySize: size } = member
+  await using file = await EncryptedFile.fromSource({ size, readAt }, { ...OPTIONS, context })
+  const { buffer } = await file.read({ buffer: Buffer.alloc(1_000), position: 70_000 })
+  expect(buffer.equals(content.subarray(70_000, 71_000))).toBe(true)
 })
 
 describe('what goes wrong with a source', () => {
@@ -348,7 +362,7 @@ describe('what a package is opened with', () => {
   })
 
   test('may limit what it costs', async () => {
-    const { path } = await pack(makeTree({ 'x/a': 'a', 'b': 'bbb' }))
+    const { path } = await pack(makeTree({ 'x/a': 'a', b: 'bbb' }))
     for (const limits of [{ members: 2 }, { bytes: 3 }]) {
       const target = freshPath('target')
       await expect(unpackBatch(path, { ...COMMON, target, limits })).rejects.toEqual(sealfileError('ERR_SEALFILE_LIMIT'))
@@ -383,7 +397,6 @@ describe.runIf(process.env.SLOW)('what is large', () => {
   test('a file of more than 4 GiB, in bounded memory', async () => {
     const source = makeTree({ x: 'x' })
     const size = 2 ** 32 + 54_321
-    const { truncateSync } = await import('node:fs')
     writeFileSync(join(source, 'large'), 'beginning')
     truncateSync(join(source, 'large'), size)
     appendFileSync(join(source, 'large'), 'end')
@@ -410,4 +423,3 @@ describe.runIf(process.env.SLOW)('what is large', () => {
     expect(describeTree(target)).toEqual(describeTree(source))
   }, 900_000)
 })
-

@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process'
+import { randomFillSync } from 'node:crypto'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import * as zlib from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { listPackage, packBatch, unpackBatch, type ListedFile } from '../../../src/batch.js'
+import { sealfileError } from '../../support/encrypted-files.js'
+import { craftPackage } from '../../support/crafted-package.js'
+import { COMMON, describeTree, workshop } from './support.js'
+
+const { freshPath, makeTree } = workshop()
+const text = 'all work and no play makes jack a dull boy\n'
+const random = (length: number): Buffer => randomFillSync(Buffer.alloc(length))
+const { gzipSync } = zlib
+/** From Node 22.15 on. */
+const hasZstd = 'createZstdCompress' in zlib
+
+async function listFiles(path: string): Promise<Record<string, ListedFile>> {
+  const files: Record<string, ListedFile> = {}
+  for await (const member of listPackage(path, COMMON)) if (member.kind === 'file') files[member.path.toString()] = member
+  return files
+}
+
+describe.each(['gzip', 'zstd', 'auto'] as const)('compression by %s', (compression) => {
+  test.runIf(compression !== 'zstd' || hasZstd)('is done where it helps, and undone', async () => {
+    const source = makeTree({
+      text: text.repeat(3_000),
+      'long text': text.repeat(60_000),
+      random: random(100_000),
+      mixed: Buffer.concat([random(2_000_000), Buffer.from(text.repeat(50_000))]),
+      small: text,
+      empty: '',
+    })
+    const path = freshPath('package')
+    expect(await packBatch(source, { ...COMMON, target: path, compression })).toMatchObject({ files: 6, failures: [] })
+    expect(statSync(path).size).toBeLessThan(2_600_000)
+    const files = await listFiles(path)
+    const chosen = compression === 'auto' ? (hasZstd ? 'zstd' : 'gzip') : compression
+    for (const name of ['text', 'long text']) expect(files[name]!.compression).toBe(chosen)
+    for (const name of ['random', 'small', 'empty']) expect(files[name]!.compression).toBeUndefined()
+    const target = freshPath('target')
+    expect(await unpackBatch(path, { ...COMMON, target })).toMatchObject({ files: 6, failures: [] })
+    expect(describeTree(target)).toEqual(describeTree(source))
+  })
+})
+
+test('without compression nothing is compressed', async () => {
+  const path = freshPath('package')
+  await packBatch(makeTree({ text: text.repeat(3_000) }), { ...COMMON, target: path })
+  expect((await listFiles(path)).text!.compression).toBeUndefined()
+  expect(statSync(path).size).toBeGreaterThan(text.length * 3_000)
+})
+
+test.runIf(!hasZstd)('zstd is refused where the runtime has none, before anything is written', async () => {
+  const path = freshPath('package')
+  const error = sealfileError('ERR_SEALFILE_COMPRESSION', { name: 'PackageError' })
+  await expect(packBatch(makeTree({ a: 'a' }), { ...COMMON, target: path, compression: 'zstd' })).rejects.toEqual(error)
+  expect(existsSync(path)).toBe(false)
+  await craftPackage(path, COMMON, [{}, { fields: { compression: 'zstd' } }])
+  const target = freshPath('target')
+  await expect(unpackBatch(path, { ...COMMON, target })).rejects.toEqual(error)
+  expect(existsSync(target)).toBe(false)
+  const filter = (path: string): boolean => path === 'file-0'
+  expect(await unpackBatch(path, { ...COMMON, target, filter })).toMatchObject({ files: 1, failures: [] })
+})
+
+describe('what is compressed', () => {
+  test.each([
+    ['a bomb', gzipSync(Buffer.alloc(50_000_000)), 1_000],
+    ['more than is told', gzipSync(text), text.length - 1],
+    ['less than is told', gzipSync(text), text.length + 1],
+    ['cut', gzipSync(random(1_000)).subarray(0, 500), 1_000],
+    ['not compressed', Buffer.from(text), text.length],
+    ['empty', Buffer.alloc(0), 0],
+    ['other content than is told', gzipSync(text), text.length],
+  ])('and is %s is a failure of its file', async (_name, content, size) => {
+    const path = freshPath('package')
+    await craftPackage(path, COMMON, [{ content, fields: { compression: 'gzip', size } }, {}])
+    const target = freshPath('target')
+    const before = process.memoryUsage().rss
+    const { failures, files } = await unpackBatch(path, { ...COMMON, target })
+    expect(process.memoryUsage().rss - before).toBeLessThan(50_000_000)
+    expect(failures).toEqual([{ path: 'file-0', error: sealfileError('ERR_SEALFILE_PACKAGE') }])
+    expect(files).toBe(1)
+    expect(existsSync(join(target, 'file-0'))).toBe(false)
+    expect(readFileSync(join(target, 'file-1'), 'utf8')).toBe('content')
+  })
+})
+
+test('a source that changes while it is compressed is left out', async () => {
+  const source = makeTree({ growing: text.repeat(400_000), other: 'x' })
+  const appending = `for (;;) require('node:fs').appendFileSync(process.argv[1], 'more')`
+  const child = spawn(process.execPath, ['-e', appending, join(source, 'growing')])
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const path = freshPath('package')
+  const { failures, files } = await packBatch(source, { ...COMMON, target: path, compression: 'gzip' })
+  child.kill()
+  expect(failures).toMatchObject([{ path: join(source, 'growing'), error: { code: 'ERR_SEALFILE_BATCH_SOURCE' } }])
+  expect(files).toBe(1)
+  expect(Object.keys(await listFiles(path))).toEqual(['other'])
+})
