@@ -10,7 +10,7 @@ import { codeBlocks, readDocument } from './markdown.js'
 /** Each of these is one program: a block may use what the blocks above it have declared. */
 const DOCUMENTS = [
   ...['README.md', 'docs/file-api.md', 'docs/fs.md', 'docs/streams.md', 'docs/migration.md', 'docs/errors.md'],
-  ...['docs/keys.md', 'docs/rotation.md', 'docs/key-providers.md', 'docs/batch.md', 'docs/configuration.md'],
+  ...['docs/keys.md', 'docs/rotation.md', 'docs/key-providers.md', 'docs/batch.md', 'docs/packages.md', 'docs/configuration.md'],
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'sealfile-docs-'))

@@ -127,6 +127,9 @@ async function check(sealfile, sealfileFs, caller, { batch, compat, config, prov
     assert(failures[0].error instanceof sealfile.InvalidFileFormatError, 'errors of workers have the classes of the package')
     assert((await readFile(join(folder, 'tree-dec', 'inner', 'file'))).equals(content), 'a batch comes back')
     assert(workers > before, 'a batch ran in workers')
+    await batch.packBatch(tree, { target: join(folder, 'tree.zip'), ...reading })
+    const unpacked = await batch.unpackBatch(join(folder, 'tree.zip'), { target: join(folder, 'tree-unpacked'), ...reading })
+    assert.deepEqual([unpacked.files, unpacked.failures], [2, []], 'a package comes back')
     workers = before
     keyManager.close()
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { randomFillSync } from 'node:crypto'
+import { createHash, randomFillSync } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import * as zlib from 'node:zlib'
@@ -12,7 +12,6 @@ import { COMMON, describeTree, workshop } from './support.js'
 const { freshPath, makeTree } = workshop()
 const text = 'all work and no play makes jack a dull boy\n'
 const random = (length: number): Buffer => randomFillSync(Buffer.alloc(length))
-const { gzipSync } = zlib
 /** From Node 22.15 on. */
 const hasZstd = 'createZstdCompress' in zlib
 
@@ -65,34 +64,59 @@ test.runIf(!hasZstd)('zstd is refused where the runtime has none, before anythin
   expect(await unpackBatch(path, { ...COMMON, target, filter })).toMatchObject({ files: 1, failures: [] })
 })
 
-describe('what is compressed', () => {
+interface Compressor {
+  readonly compression: string
+  readonly compress: (content: Uint8Array) => Buffer
+}
+
+/** What the types of Node 20 do not have. */
+const { zstdCompressSync, constants } = zlib as unknown as {
+  readonly zstdCompressSync: (content: Uint8Array, options?: { readonly params: Readonly<Record<number, number>> }) => Buffer
+  readonly constants: Readonly<Record<string, number>>
+}
+const COMPRESSORS: readonly Compressor[] = [
+  { compression: 'gzip', compress: zlib.gzipSync },
+  ...(hasZstd ? [{ compression: 'zstd', compress: (content: Uint8Array) => zstdCompressSync(content) }] : []),
+]
+
+/** Unpacks a package of two files, of which the first is as it is told here. */
+async function refuseFirst(content: Uint8Array, fields: Readonly<Record<string, unknown>>): Promise<void> {
+  const path = freshPath('package')
+  await craftPackage(path, COMMON, [{ content, fields }, {}])
+  const target = freshPath('target')
+  const before = process.memoryUsage().rss
+  const { failures, files } = await unpackBatch(path, { ...COMMON, target })
+  expect(process.memoryUsage().rss - before).toBeLessThan(50_000_000)
+  expect(failures).toEqual([{ path: 'file-0', error: sealfileError('ERR_SEALFILE_PACKAGE') }])
+  expect(files).toBe(1)
+  expect(existsSync(join(target, 'file-0'))).toBe(false)
+  expect(readFileSync(join(target, 'file-1'), 'utf8')).toBe('content')
+}
+
+describe.each(COMPRESSORS)('what is compressed by $compression', ({ compression, compress }) => {
+  const plain = Buffer.from(text)
   test.each([
-    ['a bomb', gzipSync(Buffer.alloc(50_000_000)), 1_000],
-    ['more than is told', gzipSync(text), text.length - 1],
-    ['less than is told', gzipSync(text), text.length + 1],
-    ['cut', gzipSync(random(1_000)).subarray(0, 500), 1_000],
-    ['not compressed', Buffer.from(text), text.length],
-    ['empty', Buffer.alloc(0), 0],
-    ['other content than is told', gzipSync(text), text.length],
-  ])('and is %s is a failure of its file', async (_name, content, size) => {
-    const path = freshPath('package')
-    await craftPackage(path, COMMON, [{ content, fields: { compression: 'gzip', size } }, {}])
-    const target = freshPath('target')
-    const before = process.memoryUsage().rss
-    const { failures, files } = await unpackBatch(path, { ...COMMON, target })
-    expect(process.memoryUsage().rss - before).toBeLessThan(50_000_000)
-    expect(failures).toEqual([{ path: 'file-0', error: sealfileError('ERR_SEALFILE_PACKAGE') }])
-    expect(files).toBe(1)
-    expect(existsSync(join(target, 'file-0'))).toBe(false)
-    expect(readFileSync(join(target, 'file-1'), 'utf8')).toBe('content')
-  })
+    ['a bomb', compress(Buffer.alloc(50_000_000)), 1_000],
+    ['more than is told', compress(plain), plain.length - 1],
+    ['less than is told', compress(plain), plain.length + 1],
+    ['cut', compress(random(1_000)).subarray(0, 500), 1_000],
+    ['not compressed', plain, plain.length],
+    ['other content than is told', compress(plain), plain.length],
+  ])('and is %s is a failure of its file', (_name, content, size) => refuseFirst(content, { compression, size }))
+})
+
+test.runIf(hasZstd)('zstd that asks for more than 8 MiB of memory is a failure of its file', async () => {
+  const content = Buffer.concat([random(20_000_000), Buffer.from(text)])
+  const sha256 = createHash('sha256').update(content).digest('hex')
+  const params = { [constants['ZSTD_c_windowLog']!]: 27, [constants['ZSTD_c_contentSizeFlag']!]: 0 }
+  await refuseFirst(zstdCompressSync(content, { params }), { compression: 'zstd', size: content.length, sha256 })
 })
 
 test('a source that changes while it is compressed is left out', async () => {
   const source = makeTree({ growing: text.repeat(400_000), other: 'x' })
   const appending = `for (;;) require('node:fs').appendFileSync(process.argv[1], 'more')`
   const child = spawn(process.execPath, ['-e', appending, join(source, 'growing')])
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  while (statSync(join(source, 'growing')).size === text.length * 400_000) await new Promise((resolve) => setTimeout(resolve, 10))
   const path = freshPath('package')
   const { failures, files } = await packBatch(source, { ...COMMON, target: path, compression: 'gzip' })
   child.kill()
