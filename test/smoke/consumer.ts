@@ -9,7 +9,15 @@ import {
 } from 'sealfile'
 import { createEncryptedFs, type EncryptedFs, type EncryptedFsOptions } from 'sealfile/fs'
 import { migrateFile, type MigrateFileOptions, type MigratedFile } from 'sealfile/compat'
-import { BatchControl, encryptBatch, type BatchReport, type EncryptBatchOptions } from 'sealfile/batch'
+import {
+  BatchControl,
+  encryptBatch,
+  listPackage,
+  packBatch,
+  type BatchReport,
+  type EncryptBatchOptions,
+  type PackBatchOptions,
+} from 'sealfile/batch'
 import { loadConfig, type Config } from 'sealfile/config'
 import { createPassphrasePolicy, type PassphraseCheck } from 'sealfile/passphrase-policy'
 import { createKeychainProvider, createVaultTransitProvider, type KeyProvider } from 'sealfile/providers'
@@ -73,6 +81,9 @@ async function roundTrip(folder: string): Promise<void> {
   createEncryptedFs({ keyManager, ...config.fsOptions() })
   const fromConfig: EncryptBatchOptions = { ...batching, ...config.batchOptions(folder) }
   equal(fromConfig.segmentSize, undefined)
+  const packing: PackBatchOptions = { keyManager, purpose: 'config', target: join(folder, 'package.zip'), compression: 'auto' }
+  await packBatch(plain, packing)
+  for await (const member of listPackage(packing.target, packing)) equal(member.kind === 'file' && member.size, 4)
 
   const handle = await EncryptedFile.open(path, 'r+', options)
   const { ok }: VerifyReport = await handle.verify()

@@ -15,7 +15,7 @@ export class PackageProgress {
    * Tells at once and four times a second.
    *
    * @param stop - Called with what `onProgress` throws.
-   * @returns what tells for the last time.
+   * @returns what tells for the last time; called again, it does nothing.
    */
   tell(onProgress: ((progress: BatchProgress) => void) | undefined, stop: (error: unknown) => void): () => void {
     if (onProgress === undefined) return () => undefined
@@ -27,10 +27,12 @@ export class PackageProgress {
         stop(error)
       }
     }
-    const timer = setInterval(tell, TELL_MS)
+    let timer: NodeJS.Timeout | undefined = setInterval(tell, TELL_MS)
     tell()
     return () => {
+      if (timer === undefined) return
       clearInterval(timer)
+      timer = undefined
       tell()
     }
   }

@@ -71,16 +71,17 @@ export class UnpackRun {
 
   async #take(member: PlacedFile | PackedFolder, reader: PackageReader, folders: TargetFolders): Promise<void> {
     this.#throwIfEnded()
+    if (member.kind === 'file' && !this.#isWanted(member)) return
     try {
       if (member.kind === 'folder') await folders.ensure(folders.place(toSystemPath(member.path)), member.mode)
-      else if (this.#isWanted(member)) await this.#make(member, reader, folders)
+      else await this.#make(member, reader, folders)
     } catch (error) {
       this.#throwIfEnded()
       if (this.#plan.batch.stopOnError || error instanceof ClosedError) throw error
       this.#failures.push({ path: member.path, error })
       this.#progress.failed++
     }
-    if (member.kind === 'file' && this.#isWanted(member)) this.#progress.done.files++
+    if (member.kind === 'file') this.#progress.done.files++
   }
 
   async #make(file: PlacedFile, reader: PackageReader, folders: TargetFolders): Promise<void> {
