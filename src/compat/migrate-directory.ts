@@ -212,13 +212,13 @@ class TreeMigration {
     const { concurrency, onProgress } = this.#plan
     if (onProgress !== undefined) await this.#count()
     this.#tell()
-    await runParallel(listFiles([this.#folders.source], true), { concurrency }, (found) => this.#take(found))
+    await runParallel(listFiles([this.#folders.source], { everything: true }), { concurrency }, (found) => this.#take(found))
     return { ...this.#counts, failures: this.#failures, skipped: this.#skipped }
   }
 
   /** Finds out how much there is to do. What cannot be looked at is told later. */
   async #count(): Promise<void> {
-    for await (const { path, kind, error } of listFiles([this.#folders.source], true)) {
+    for await (const { path, kind, error } of listFiles([this.#folders.source], { everything: true })) {
       checkAborted(this.#plan.signal)
       if (error !== undefined || kind !== undefined || !this.#plan.filter(this.#within(path))) continue
       this.#progress.totalFiles++

@@ -33,7 +33,7 @@ test('gives folders and what else is in them where that is asked for, folders fi
   writeFileSync(join(folder, 'a/one'), '')
   symlinkSync('a', join(folder, 'link'))
   const found: FoundFile[] = []
-  for await (const file of listFiles([folder], true)) found.push(file)
+  for await (const file of listFiles([folder], { everything: true })) found.push(file)
   expect(found).toEqual([
     { path: folder, kind: 'folder' },
     { path: join(folder, 'link'), kind: 'link' },
