@@ -84,7 +84,7 @@ export class FileFinder {
     for (const input of this.#plan.inputs) {
       const root = await realFolder(input)
       this.#realInput = root === undefined ? await realFile(input) : undefined
-      for await (const { path, kind, error } of listFiles([root ?? input], true)) {
+      for await (const { path, kind, error } of listFiles([root ?? input], { everything: true })) {
         if (this.#events.isStopped()) return
         if (error !== undefined) this.#events.failed(path, error)
         else if (kind === 'link' || kind === 'special') this.#events.skipped({ path, kind })

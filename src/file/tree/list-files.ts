@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { readdir, stat } from 'node:fs/promises'
+import { opendir, stat } from 'node:fs/promises'
 import { sep } from 'node:path'
 import type { PathLike } from '../io/steps.js'
 import { nameOf } from '../open-file.js'
