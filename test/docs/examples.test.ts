@@ -5,13 +5,34 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll, describe, expect, test } from 'vitest'
-import { codeBlocks, readDocument } from './markdown.js'
+import { documents, fencedBlocks, indentedLines, readDocument } from './markdown.js'
 
-/** Each of these is one program: a block may use what the blocks above it have declared. */
-const DOCUMENTS = [
-  ...['README.md', 'docs/file-api.md', 'docs/fs.md', 'docs/streams.md', 'docs/migration.md', 'docs/errors.md'],
-  ...['docs/keys.md', 'docs/rotation.md', 'docs/key-providers.md', 'docs/batch.md', 'docs/packages.md', 'docs/configuration.md'],
-]
+/** Blocks of these languages are no programs. */
+const DATA = ['diff', 'hex', 'json', 'jsonc', 'text', 'yaml']
+
+/** Documents whose shell blocks other tests run. */
+const SHELL_ELSEWHERE = ['docs/cli.md']
+
+/** Commands that stand in the text as they are, and where they are run. */
+const COMMANDS = new Map([
+  ['npm install', 'needs the package registry; `.ci/run` installs the tarball'],
+  ['npm ci', 'a gate of `.ci/run`'],
+  ['npm run', 'gates of `.ci/run`, but for the benchmarks'],
+  ['.ci/run', 'is what runs this'],
+])
+
+/** The first line of a block that is not run says why. */
+const REASON = /^(?:\/\/|#) not run in the tests: ([^\n]+)/
+
+/** Each document is one program: a block may use what the blocks above it have declared. */
+const DOCUMENTS = documents().filter((path) => runnable(path).length > 0)
+
+/** @returns the blocks that make up the program of a document. */
+function runnable(path: string): string[] {
+  return fencedBlocks(readDocument(path))
+    .filter(({ language, code }) => language === 'ts' && !REASON.test(code))
+    .map(({ code }) => code)
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'sealfile-docs-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -31,21 +52,21 @@ function joinBlocks(blocks: readonly string[]): string {
   return [...imports, ...blocks.map((block) => block.replace(IMPORT, ''))].join('\n')
 }
 
+/** What the entry points of the package are in the sources; the longer names first. */
+function aliases(root: string): Record<string, string> {
+  const { exports } = JSON.parse(readDocument('package.json')) as { exports: Record<string, unknown> }
+  const names = Object.keys(exports).filter((name) => name.startsWith('./') && !name.endsWith('.json'))
+  const subpaths = names.map((name) => [`sealfile/${name.slice(2)}`, join(root, `src/${name.slice(2)}.ts`)] as const)
+  return Object.fromEntries([...subpaths, ['sealfile', join(root, 'src/index.ts')]])
+}
+
 async function bundle(code: string, outfile: string): Promise<void> {
   const root = fileURLToPath(new URL('../../', import.meta.url))
   const common = { bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent' } as const
   await build({
     ...common,
     stdin: { contents: code, loader: 'ts', resolveDir: root },
-    alias: {
-      'sealfile/fs': join(root, 'src/fs.ts'),
-      'sealfile/compat': join(root, 'src/compat.ts'),
-      'sealfile/batch': join(root, 'src/batch.ts'),
-      'sealfile/config': join(root, 'src/config.ts'),
-      'sealfile/passphrase-policy': join(root, 'src/passphrase-policy.ts'),
-      'sealfile/providers': join(root, 'src/providers.ts'),
-      sealfile: join(root, 'src/index.ts'),
-    },
+    alias: aliases(root),
     external: ['@napi-rs/keyring'],
     outfile,
   })
@@ -54,11 +75,8 @@ async function bundle(code: string, outfile: string): Promise<void> {
 }
 
 describe.each(DOCUMENTS)('the examples of %s', (path) => {
-  const blocks = codeBlocks(readDocument(path), 'ts')
-
   test('run, and print what they say', async () => {
-    expect(blocks).not.toEqual([])
-    const code = joinBlocks(blocks)
+    const code = joinBlocks(runnable(path))
     const name = path.replaceAll('/', '-')
     const program = join(folder, name, 'program.mjs')
     const cwd = join(folder, name, 'cwd')
@@ -75,6 +93,28 @@ describe.each(DOCUMENTS)('the examples of %s', (path) => {
     expect(status).toBe(0)
     expect(readdirSync(cwd).filter((file) => file.endsWith('.sealfile-lock'))).toEqual([])
   })
+})
+
+describe.each(documents())('the blocks of %s', (path) => {
+  const idle = fencedBlocks(readDocument(path)).filter(({ language, code }) => language !== 'ts' || REASON.test(code))
+  const programs = idle.filter(({ language }) => !DATA.includes(language) && !(language === 'sh' && SHELL_ELSEWHERE.includes(path)))
+
+  for (const { language, code } of programs) {
+    const [, reason] = REASON.exec(code) ?? []
+    test(`${language}, not run: ${reason ?? 'no reason'}`, () => expect(reason, code).toBeDefined())
+  }
+
+  test('that stand in the text are no commands but known ones', () => {
+    const commands = indentedLines(readDocument(path)).filter((line) =>
+      /^(?:\.?\/?[\w./-]+=\S+ )*(?:npm|npx|node|sealfile|curl|git|\.ci)\b/.test(line),
+    )
+    expect(commands.filter((line) => ![...COMMANDS.keys()].some((known) => line.startsWith(known)))).toEqual([])
+  })
+})
+
+test('there are documents, and programs in most of them', () => {
+  expect(DOCUMENTS).toContain('README.md')
+  expect(DOCUMENTS.length).toBeGreaterThan(14)
 })
 
 test('blocks become one program', () => {

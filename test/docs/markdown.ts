@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** What the tests of the documentation read out of it. */
 
@@ -9,9 +9,28 @@ export function readDocument(path: string): string {
   return readFileSync(new URL(path, ROOT), 'utf8')
 }
 
-/** @returns the fenced blocks of one language, in order. */
-export function codeBlocks(markdown: string, language: string): string[] {
-  return [...markdown.matchAll(/^```(\S*)\n(.*?)^```$/gms)].filter((match) => match[1] === language).map((match) => match[2]!)
+/** @returns the documents of the repository, from its root. */
+export function documents(): string[] {
+  const inRoot = readdirSync(ROOT).filter((name) => name.endsWith('.md'))
+  const inDocs = readdirSync(new URL('docs/', ROOT), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
+  return [...inRoot, ...inDocs.map((name) => `docs/${name.replaceAll('\\', '/')}`)].sort()
+}
+
+/** A block between fences. */
+export interface Block {
+  /** What stands behind the fence, to the first blank; empty where nothing does. */
+  readonly language: string
+  readonly code: string
+}
+
+/** @returns the fenced blocks, in order. */
+export function fencedBlocks(markdown: string): Block[] {
+  return [...markdown.matchAll(/^```(\S*)[^\n]*\n(.*?)^```$/gms)].map(([, language, code]) => ({ language: language!, code: code! }))
+}
+
+/** @returns the lines of indented blocks, without what indents them. */
+export function indentedLines(markdown: string): string[] {
+  return [...markdown.replace(/^```.*?^```$/gms, '').matchAll(/^ {4}(.*)$/gm)].map(([, line]) => line!)
 }
 
 /** @returns the document without its code, in which links and headings mean nothing. */
