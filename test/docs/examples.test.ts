@@ -7,11 +7,14 @@ import { build } from 'esbuild'
 import { afterAll, describe, expect, test } from 'vitest'
 import { documents, fencedBlocks, indentedLines, readDocument } from './markdown.js'
 
+/** What newcomers copy is JavaScript as well as TypeScript. */
+const FOR_ALL = ['README.md', 'docs/getting-started.md']
+
 /** Blocks of these languages are no programs. */
 const DATA = ['diff', 'hex', 'json', 'jsonc', 'text', 'yaml']
 
 /** Documents whose shell blocks other tests run. */
-const SHELL_ELSEWHERE = ['docs/cli.md']
+const SHELL_ELSEWHERE = ['README.md', 'docs/cli.md']
 
 /** Commands that stand in the text as they are, and where they are run. */
 const COMMANDS = new Map([
@@ -60,12 +63,12 @@ function aliases(root: string): Record<string, string> {
   return Object.fromEntries([...subpaths, ['sealfile', join(root, 'src/index.ts')]])
 }
 
-async function bundle(code: string, outfile: string): Promise<void> {
+async function bundle(code: string, loader: 'ts' | 'js', outfile: string): Promise<void> {
   const root = fileURLToPath(new URL('../../', import.meta.url))
   const common = { bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent' } as const
   await build({
     ...common,
-    stdin: { contents: code, loader: 'ts', resolveDir: root },
+    stdin: { contents: code, loader, resolveDir: root },
     alias: aliases(root),
     external: ['@napi-rs/keyring'],
     outfile,
@@ -81,7 +84,7 @@ describe.each(DOCUMENTS)('the examples of %s', (path) => {
     const program = join(folder, name, 'program.mjs')
     const cwd = join(folder, name, 'cwd')
     mkdirSync(cwd, { recursive: true })
-    await bundle(code, program)
+    await bundle(code, FOR_ALL.includes(path) ? 'js' : 'ts', program)
     const { status, stdout, stderr } = spawnSync(process.execPath, [program], {
       cwd,
       encoding: 'utf8',

@@ -25,7 +25,10 @@ export interface Block {
 
 /** @returns the fenced blocks, in order. */
 export function fencedBlocks(markdown: string): Block[] {
-  return [...markdown.matchAll(/^```(\S*)[^\n]*\n(.*?)^```$/gms)].map(([, language, code]) => ({ language: language!, code: code! }))
+  return [...markdown.matchAll(/^```(\S*)[^\n]*\n(.*?)^```$/gms)].map(([, language, code]) => ({
+    language: language!,
+    code: code!,
+  }))
 }
 
 /** @returns the lines of indented blocks, without what indents them. */
