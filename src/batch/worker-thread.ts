@@ -1,11 +1,11 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { BatchError } from '../errors.js'
 import type { KeySource } from '../file/key-source.js'
 import { unpackError } from './error-transfer.js'
 import type { Answer, FailureMessage, Results, Task, WorkerSettings } from './messages.js'
 import { Counters, StoppedError } from './meter.js'
 import { createDesk, KEY_REQUEST, KeyDesk } from './shared-desk.js'
-import { WORKER_URL } from './worker-url.js'
+import { startWorker } from './start-worker.js'
 
 /** What all workers of a batch have in common. */
 export type ThreadSettings = Omit<WorkerSettings, 'desk' | 'counters'>
@@ -88,7 +88,7 @@ export class WorkerThread {
     this.#counters = new Counters()
     const workerData: WorkerSettings = { ...this.#settings, desk: memory, counters: this.#counters.memory }
     // Without execArgv the worker would inherit flags such as --input-type, and fail on them.
-    const worker = new Worker(WORKER_URL, { name: 'sealfile-batch', workerData, execArgv: [] })
+    const worker = startWorker({ name: 'sealfile-batch', workerData, execArgv: [] })
     let cause: unknown
     worker.on('message', (message: Answer | FailureMessage | typeof KEY_REQUEST) => {
       if (message === KEY_REQUEST) void desk.answer()

@@ -1,4 +1,4 @@
-import * as nodeCrypto from 'node:crypto'
+import nodeCrypto from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { KeyDerivationError } from '../errors.js'
 import type { Argon2Parameters } from './argon2-parameters.js'
@@ -41,6 +41,7 @@ type NativeArgon2 = (
   callback: (error: Error | null, key: Uint8Array) => void,
 ) => void
 
+// Of the default export: some bundlers make a named import of a namespace's member, and older versions of Node refuse that.
 const native = (nodeCrypto as { readonly argon2?: NativeArgon2 }).argon2
 
 /** By the runtime, in its thread pool; undefined where it has none. Errors are the runtime's own. */
