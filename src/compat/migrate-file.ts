@@ -17,7 +17,6 @@ import {
 import { failure, SourceFile } from './migration-source.js'
 import {
   digestEncrypted,
-  findPlace,
   isSameContent,
   isSameTime,
   lengthOfEncrypted,
@@ -25,6 +24,7 @@ import {
   TargetPlace,
   type ContentDigest,
 } from './migration-target.js'
+import { findPlace } from './target-folder.js'
 import { folderOf, isSamePath, takePath, type Path } from './paths.js'
 
 /** What became of a file. */

@@ -1,6 +1,6 @@
 import { invalidArgType, invalidArgValue } from '../argument-errors.js'
 import { checkSignal } from '../file/data-arguments.js'
-import { resolveOpenOptions, type OpenOptions, type ResolvedOptions } from '../file/options.js'
+import { flag, resolveOpenOptions, type OpenOptions, type ResolvedOptions } from '../file/options.js'
 import { checkAgeAccess, type AgeAccess, type ResolvedAgeAccess } from './age-access.js'
 import { checkAicoAccess, type AicoAccess } from './aico-keys.js'
 
@@ -120,11 +120,4 @@ export function resolveMigrationOptions(options: MigrateFileOptions): MigrationR
     signal,
     onProgress,
   }
-}
-
-/** @returns an option that is a boolean, and false unless given. */
-export function flag<K extends string>(options: Readonly<Partial<Record<K, unknown>>>, name: K): boolean {
-  const value = options[name] ?? false
-  if (typeof value !== 'boolean') throw invalidArgType(`options.${name}`, 'of type boolean', value)
-  return value
 }

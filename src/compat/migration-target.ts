@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
-import { open, realpath, rm, stat } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomNonce } from '../bytes/random.js'
 import { parseFlags } from '../file/flags.js'
@@ -13,7 +13,7 @@ import { checkAborted } from '../file/io/system-errors.js'
 import { Session } from '../file/session.js'
 import type { MigrationRequest } from './migration-options.js'
 import { failure } from './migration-source.js'
-import { folderOf, joinPath, nameIn, takePath, type Path } from './paths.js'
+import { folderOf, joinPath, nameIn, type Path } from './paths.js'
 
 /** Content by its length and a digest. */
 export interface ContentDigest {
@@ -152,16 +152,6 @@ function temporaryPath(place: Path, isLocked: boolean): Path {
   const unique = isLocked ? digest.slice(0, 16) : Buffer.from(randomNonce(8)).toString('hex')
   const isShort = typeof name === 'string' && Buffer.byteLength(name) + unique.length + 15 <= 255
   return joinPath(folderOf(place), `.${isShort ? name : digest}.${unique}.sealfile-tmp`)
-}
-
-/** @returns where a path leads by way of links, as far as there is something. */
-export async function findPlace(path: Path): Promise<Path> {
-  try {
-    return takePath(await realpath(path, { encoding: 'buffer' }))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    return path
-  }
 }
 
 /** @returns what the system says of a file; undefined where there is none. */

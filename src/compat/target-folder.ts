@@ -1,9 +1,8 @@
-import { lstat } from 'node:fs/promises'
+import { lstat, realpath } from 'node:fs/promises'
 import { isAbsolute, normalize, sep } from 'node:path'
 import { invalidArgType, invalidArgValue } from '../argument-errors.js'
 import { isWorkingName } from '../file/tree/working-names.js'
-import { findPlace } from './migration-target.js'
-import { folderOf, isSamePath, joinPath, nameIn, type Path } from './paths.js'
+import { folderOf, isSamePath, joinPath, nameIn, takePath, type Path } from './paths.js'
 
 const NAME_MAX = 255
 
@@ -42,4 +41,14 @@ async function isThere(path: Path): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** @returns where a path leads by way of links, as far as there is something. */
+export async function findPlace(path: Path): Promise<Path> {
+  try {
+    return takePath(await realpath(path, { encoding: 'buffer' }))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return path
+  }
 }

@@ -6,7 +6,7 @@ import { inspectFile, type FileInspection } from './file-info.js'
 import { parseFlags, type Access } from './flags.js'
 import { nodeDisk } from './io/node-disk.js'
 import { AsyncRunner, runSync } from './io/runners.js'
-import { checkSource, sourceDisk, type ByteSource } from './io/source-disk.js'
+import type { ByteSource } from './io/source-disk.js'
 import type { PathLike } from './io/steps.js'
 import { checkAborted } from './io/system-errors.js'
 import { resolveOpenOptions, type OpenOptions, type ResolvedOptions } from './options.js'
@@ -125,6 +125,7 @@ export class EncryptedFile extends EncryptedHandle {
    * ```
    */
   static async fromSource(source: ByteSource, options: OpenOptions): Promise<EncryptedFile> {
+    const { checkSource, sourceDisk } = await import('./io/source-disk.js')
     checkSource(source)
     const resolved = { ...resolveOpenOptions(options), isLocal: false }
     return EncryptedFile.#open(source.name ?? '(source)', parseFlags('r'), resolved, sourceDisk(source))

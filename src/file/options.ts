@@ -176,3 +176,10 @@ export function checkInteger(name: string, value: unknown, min: number, max: num
   if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value)
   if (value < min || value > max) throw outOfRange(name, `>= ${min} && <= ${max}`, value)
 }
+
+/** @returns an option that is a boolean, and false unless given. */
+export function flag<K extends string>(options: Readonly<Partial<Record<K, unknown>>>, name: K): boolean {
+  const value = options[name] ?? false
+  if (typeof value !== 'boolean') throw invalidArgType(`options.${name}`, 'of type boolean', value)
+  return value
+}

@@ -34,12 +34,14 @@ import { parseKeyring, type Keyring, type KnownSlot, type Slot } from './keyring
 import { OpenKeyring, publishUnlock, unlockStore, type KeyHolder } from './open-keyring.js'
 import { RawKey } from './raw-key.js'
 import { formatRecoveryKey } from './recovery-key.js'
-import { reencrypt, type ReencryptOptions, type ReencryptReport } from './rotation/reencrypt.js'
-import { checkUnused, type RetireOptions } from './rotation/retire.js'
-import { rewrap, type RewrapOptions, type RewrapReport } from './rotation/rewrap.js'
+import type { ReencryptOptions, ReencryptReport } from './rotation/reencrypt.js'
+import type { RetireOptions } from './rotation/retire.js'
+import type { RewrapOptions, RewrapReport } from './rotation/rewrap.js'
 import type { Roots } from './rotation/work-through.js'
 
 const SECRET_LENGTH = 32
+
+// What rotates keys is loaded when it is asked for: most programs never do.
 
 /**
  * Holds the master keys of one keyring, and wraps and unwraps the keys of files with them. Give it to whatever opens files;
@@ -293,6 +295,7 @@ export class KeyManager implements KeySource, Disposable {
    * and stops no other.
    */
   async rewrap(roots: Roots, options: RewrapOptions): Promise<RewrapReport> {
+    const { rewrap } = await import('./rotation/rewrap.js')
     await this.prepare()
     return rewrap(this, roots, options)
   }
@@ -306,6 +309,7 @@ export class KeyManager implements KeySource, Disposable {
    * and stops no other.
    */
   async reencrypt(roots: Roots, options: ReencryptOptions): Promise<ReencryptReport> {
+    const { reencrypt } = await import('./rotation/reencrypt.js')
     await this.prepare()
     return reencrypt(this, roots, options)
   }
@@ -319,6 +323,7 @@ export class KeyManager implements KeySource, Disposable {
    * @throws RangeError `ERR_OUT_OF_RANGE` if there is none of that number; TypeError if nothing says where to look, nor `force`.
    */
   async retireGeneration(generation: number, options: RetireOptions): Promise<void> {
+    const { checkUnused } = await import('./rotation/retire.js')
     await this.reload()
     removeGeneration(generation)(this.#keyring.keyring)
     await checkUnused(this, generation, options)

@@ -1,7 +1,7 @@
 import { randomBytes } from '../bytes/random.js'
 import { ProviderError } from '../errors.js'
+import type { Argon2Input } from './argon2id.js'
 import type { Argon2Parameters } from './argon2-parameters.js'
-import { deriveFromPassphrase } from './argon2id.js'
 import type { Unlocker } from './credentials.js'
 import type { KeyProvider, ProviderContext } from './key-provider.js'
 import { deriveSlotKek } from './key-schedule.js'
@@ -40,7 +40,7 @@ export async function createSlot(unlocker: Unlocker, request: SlotRequest): Prom
   switch (unlocker.type) {
     case 'passphrase': {
       const salt = randomBytes(SALT_LENGTH)
-      const output = await deriveFromPassphrase({ passphrase: unlocker.secret, salt, parameters: argon2, signal })
+      const output = await derive({ passphrase: unlocker.secret, salt, parameters: argon2, signal })
       return buildSlot({ ...common, type: 'passphrase', argon2, salt, wrappedKey: wrap('passphrase', output) })
     }
     case 'provider': {
@@ -116,7 +116,13 @@ async function secretOf(
     return unsealSecret(unlocker.provider, slot.sealedSecret, contextOf(keyringId, slot.id, signal))
   }
   if (slot.type !== 'passphrase') return new Uint8Array(unlocker.secret)
-  return deriveFromPassphrase({ passphrase: unlocker.secret, salt: slot.salt, parameters: slot.argon2, signal })
+  return derive({ passphrase: unlocker.secret, salt: slot.salt, parameters: slot.argon2, signal })
+}
+
+/** Argon2id and its thread are loaded when there is a passphrase. */
+async function derive(input: Argon2Input): Promise<Uint8Array> {
+  const { deriveFromPassphrase } = await import('./argon2id.js')
+  return deriveFromPassphrase(input)
 }
 
 async function sealSecret(provider: KeyProvider, secret: Uint8Array, context: ProviderContext): Promise<Uint8Array> {

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { KeyDerivationError } from '../../src/errors.js'
 import { resolveArgon2Parameters, type Argon2Parameters } from '../../src/keys/argon2-parameters.js'
 import { deriveFromPassphrase } from '../../src/keys/argon2id.js'
-import { calibrate, findArgon2Parameters, type CalibrationBounds, type MeasureRun } from '../../src/keys/calibrate.js'
+import { calibrate } from '../../src/keys/calibrate.js'
+import { findArgon2Parameters, type CalibrationBounds, type MeasureRun } from '../../src/keys/calibration.js'
 import { coded } from './support.js'
 
 const MIB = 1024

@@ -1,3 +1,4 @@
+// @ts-nocheck -- a program that is run as it is, and whose only types would be `any`
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
