@@ -20,7 +20,7 @@ export default defineConfig([
     splitting: true,
     treeshake: true,
     // The builds run at the same time: this one leaves the others' files alone.
-    clean: ['!argon2-worker.js', '!batch-worker.js'],
+    clean: ['!argon2-worker.js', '!batch-worker.js', '!cli.js'],
     esbuildOptions(options, { format }) {
       if (format !== 'cjs') return
       // tsup's own shim makes a URL of the bare path, which a folder such as `c#` breaks.
@@ -40,6 +40,14 @@ export default defineConfig([
     format: 'esm',
     // All that it needs is in it, so that a bundled application needs no more than a copy of it.
     noExternal: [/^@noble\//],
+    treeshake: true,
+  },
+  {
+    ...shared,
+    // A user of the package like any other: it loads the entry points that a command needs, when it needs them.
+    entry: { cli: 'src/cli.ts' },
+    format: 'esm',
+    external: [/^sealfile(\/|$)/],
     treeshake: true,
   },
 ])

@@ -8,7 +8,7 @@ const LAYERS = ['errors', 'bytes', 'seal', 'container', 'file', 'keys', 'config'
 /** The modules of the first layer, which has no folder. */
 const ROOT_MODULES = ['errors.ts', 'argument-errors.ts', 'audit-channels.ts']
 /** These may import anything, and nothing imports them. */
-const ENTRY_POINTS = ['index.ts', 'fs.ts', 'providers.ts', 'compat.ts', 'batch.ts', 'config.ts', 'passphrase-policy.ts']
+const ENTRY_POINTS = ['index.ts', 'fs.ts', 'providers.ts', 'compat.ts', 'batch.ts', 'config.ts', 'passphrase-policy.ts', 'cli.ts']
 
 const WITHOUT_FILES = ['errors', 'bytes', 'seal', 'container']
 const FILE_MODULE = /^(node:)?fs(\/promises)?$/

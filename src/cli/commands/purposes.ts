@@ -1,0 +1,25 @@
+import type { Command } from 'commander'
+import type { Call } from '../call.js'
+
+/** For commands whose files may have been written for several purposes. */
+export interface PurposesOption {
+  readonly purpose?: string[]
+}
+
+export function addPurposes(command: Command): Command {
+  return command.option(
+    '-p, --purpose <name>',
+    'what files were written for; several are tried one after the other',
+    (name: string, before: string[] | undefined) => [...(before ?? []), name],
+  )
+}
+
+/** @returns the purposes to be tried with each file. @throws CommandError where there are none. */
+export function purposesOf(
+  { options, settings }: Call<PurposesOption>,
+  paths: readonly string[],
+): string[] | ((path: string) => string) {
+  if (options.purpose !== undefined) return options.purpose
+  for (const path of paths) settings.purposeOf(path)
+  return (path) => settings.purposeOf(path)
+}

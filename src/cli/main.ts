@@ -1,0 +1,47 @@
+import { CommanderError, type Command } from 'commander'
+import type { Action, Bind } from './call.js'
+import { usageError } from './command-error.js'
+import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
+import type { GlobalOptions } from './global-options.js'
+import { createProgram } from './program.js'
+import { Report } from './report.js'
+import { resolveSettings, type SettingOptions } from './settings.js'
+import { Signals } from './signals.js'
+
+/**
+ * Runs the command.
+ *
+ * @param args - Without the names of Node and the script.
+ * @returns its exit code.
+ */
+export async function main(args: readonly string[]): Promise<ExitCode> {
+  // Who writes hears of it as well.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+  const signals = new Signals()
+  let exitCode: ExitCode = EXIT.ok
+  const bind: Bind = <Options, Operands extends unknown[]>(command: Command, action: Action<Options, Operands>) => {
+    command.action(async (...given: unknown[]) => {
+      const options = command.optsWithGlobals<Options & GlobalOptions & SettingOptions>()
+      const call = { options, settings: resolveSettings(options), signal: signals.signal, report: new Report(options) }
+      exitCode = (await action(call, ...(given.slice(0, -2) as Operands))) ?? EXIT.ok
+    })
+  }
+  try {
+    await createProgram(bind).parseAsync(args, { from: 'user' })
+    return signals.exitCode ?? exitCode
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
+    // Commander has shown its help.
+    if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage
+    return await end(new Report({ json: args.includes('--json') }), error, signals)
+  }
+}
+
+async function end(report: Report, error: unknown, { exitCode }: Signals): Promise<ExitCode> {
+  if (exitCode !== undefined) return exitCode
+  const told = error instanceof CommanderError ? usageError(error.message.replace(/^error: /, '')) : error
+  const code = exitCodeOf(told)
+  // Whoever reads no more wants to hear no more.
+  if (code !== EXIT.closedPipe) await report.error(told).catch(() => undefined)
+  return code
+}

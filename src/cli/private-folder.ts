@@ -1,0 +1,65 @@
+import { accessSync, constants } from 'node:fs'
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A folder that only its owner can look into, for plaintext that another program must have as a file. */
+export class PrivateFolder {
+  readonly path: string
+  /** It is in memory, and nothing of it comes to a disk, unless memory is swapped out. */
+  readonly isInMemory: boolean
+
+  #isKept = false
+
+  private constructor(path: string, isInMemory: boolean) {
+    this.path = path
+    this.isInMemory = isInMemory
+  }
+
+  static async create(): Promise<PrivateFolder> {
+    const inMemory = [process.env['XDG_RUNTIME_DIR'], '/dev/shm'].find((folder) => folder !== undefined && isWritable(folder))
+    // Its mode is 0700.
+    return new PrivateFolder(await mkdtemp(join(inMemory ?? tmpdir(), 'sealfile-')), inMemory !== undefined)
+  }
+
+  /** Leaves it where it is when it is to be removed: its owner must look into it. */
+  keep(): void {
+    this.#isKept = true
+  }
+
+  /** Overwrites all files in it, an editor's own among them, and removes it. */
+  async remove(): Promise<void> {
+    if (this.#isKept) return
+    for (const entry of await readdir(this.path, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile()) await overwrite(join(entry.parentPath, entry.name))
+    }
+    await rm(this.path, { recursive: true, force: true })
+  }
+}
+
+function isWritable(folder: string): boolean {
+  if (process.platform === 'win32') return false
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const PIECE = Buffer.alloc(2 ** 16)
+
+async function overwrite(path: string): Promise<void> {
+  // A program may have made it read-only; it is removed in any case.
+  const file = await open(path, 'r+').catch(() => undefined)
+  if (file === undefined) return
+  try {
+    const { size } = await file.stat()
+    for (let position = 0; position < size; position += PIECE.length) {
+      await file.write(PIECE, 0, Math.min(PIECE.length, size - position), position)
+    }
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,74 @@
+import { createReadStream } from 'node:fs'
+import { isatty } from 'node:tty'
+import { usageError } from './command-error.js'
+import { askSecret } from './terminal.js'
+
+/** Where a secret may come from. An argument is no place for one: everybody on the machine can read those. */
+export interface SecretSource {
+  /** As the prompt and messages call it. */
+  readonly name: string
+  readonly file?: string | undefined
+  readonly fd?: number | undefined
+  /** Of the environment, where neither of the others is given. */
+  readonly variable: string
+  /** Ask a second time, for a secret that is new. */
+  readonly isNew?: boolean | undefined
+}
+
+/** More than anybody types, and not so much that a wrong path costs anything. */
+const LONGEST = 65_536
+const NEWLINE = 10
+const CARRIAGE_RETURN = 13
+
+/**
+ * Gets a secret from a file, a descriptor, the environment, or whoever sits at the terminal.
+ *
+ * @returns bytes, the caller's to overwrite.
+ * @throws CommandError, system errors; never with the secret in their messages.
+ */
+export async function getSecret(source: SecretSource, signal: AbortSignal): Promise<Buffer> {
+  const { name, file, fd, variable } = source
+  if (file !== undefined && fd !== undefined)
+    throw usageError(`the ${name} is to come from a file and from a descriptor: which one?`)
+  if (file !== undefined) return readSecret(createReadStream(file, { end: LONGEST, signal }), name)
+  if (fd !== undefined) {
+    if (isatty(fd)) throw usageError(`descriptor ${fd} is a terminal, which would show the ${name}`, 'Leave it out, to be asked.')
+    return readSecret(createReadStream('', { fd, end: LONGEST, signal }), name)
+  }
+  const value = takeVariable(variable)
+  if (value !== undefined) return Buffer.from(value)
+  return ask(source, signal)
+}
+
+/** Reads a secret, as it is. @throws CommandError for one that is empty or too long. */
+async function readSecret(stream: AsyncIterable<Buffer>, name: string): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk)
+  const all = Buffer.concat(chunks)
+  for (const chunk of chunks) chunk.fill(0)
+  const end = all.indexOf(NEWLINE)
+  const line = end < 0 ? all : all.subarray(0, all[end - 1] === CARRIAGE_RETURN ? end - 1 : end)
+  if (line.length === 0) throw usageError(`the ${name} that was given is empty`)
+  if (line.length > LONGEST) throw usageError(`the ${name} that was given is longer than ${LONGEST} bytes`)
+  const secret = Buffer.from(line)
+  all.fill(0)
+  return secret
+}
+
+/** Programs that are started from here, such as an editor, have no use for it. */
+function takeVariable(name: string): string | undefined {
+  const value = process.env[name]
+  // eslint-disable-next-line @typescript-eslint/no-dynamic-delete
+  delete process.env[name]
+  return value === '' ? undefined : value
+}
+
+async function ask({ name, isNew = false }: SecretSource, signal: AbortSignal): Promise<Buffer> {
+  const label = name[0]!.toUpperCase() + name.slice(1)
+  const secret = await askSecret(`${label}:`, signal)
+  if (secret === '') throw usageError(`the ${name} is empty`)
+  if (isNew && (await askSecret(`${label} again:`, signal)) !== secret) {
+    throw usageError('the two are not the same', 'Nothing was changed. Try again.')
+  }
+  return Buffer.from(secret)
+}
