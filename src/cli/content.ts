@@ -2,13 +2,14 @@ import { createReadStream, fstatSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Transform, Writable, type Readable, type TransformCallback } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { usageError } from './command-error.js'
+import { usageError, type CommandError } from './command-error.js'
 import { write } from './report.js'
 
 /** Where content comes from and goes to: files, and `-` for the standard streams. */
 
 const STANDARD = '-'
 const PIECE_SIZE = 2 ** 20
+const INSTEAD = 'Name an output file, send it to a pipe, or give --force.'
 
 /** Permission bits of what is made of a pipe's content. */
 export const PRIVATE = 0o600
@@ -67,7 +68,7 @@ export function standardOutput(): Writable {
 /** @throws CommandError where ciphertext would go to a terminal. */
 export function refuseTerminal(force: boolean): void {
   if (force || !process.stdout.isTTY) return
-  throw usageError('encrypted content is nothing for a terminal', 'Name an output file, send it to a pipe, or give --force.')
+  throw usageError('encrypted content is nothing for a terminal', INSTEAD)
 }
 
 /** Lets text pass to a terminal, and what is no text nowhere. */
@@ -75,18 +76,25 @@ class TextOnly extends Transform {
   readonly #decoder = new TextDecoder('utf-8', { fatal: true })
 
   override _transform(chunk: Uint8Array, _encoding: BufferEncoding, callback: TransformCallback): void {
+    if (this.#isText(() => this.#decoder.decode(chunk, { stream: true }))) callback(null, chunk)
+    else callback(noText())
+  }
+
+  override _flush(callback: TransformCallback): void {
+    callback(this.#isText(() => this.#decoder.decode()) ? null : noText())
+  }
+
+  #isText(decode: () => string): boolean {
     try {
-      if (this.#decoder.decode(chunk, { stream: true }).includes('\0')) throw new TypeError('NUL')
-      callback(null, chunk)
+      return !decode().includes('\0')
     } catch {
-      callback(
-        usageError(
-          'the content is no text, and nothing for a terminal',
-          'Name an output file, send it to a pipe, or give --force.',
-        ),
-      )
+      return false
     }
   }
+}
+
+function noText(): CommandError {
+  return usageError('the content is no text, and nothing for a terminal', INSTEAD)
 }
 
 /** Writes content to standard output; on a terminal, text alone. */

@@ -16,16 +16,15 @@ export function findEditor(): string {
 /**
  * Lets a file be edited.
  *
- * @param editor - A command with its arguments, as a shell takes it.
+ * @param editor - A program and its arguments, as a shell takes them.
  * @returns when the editor has ended; a signal ends it, too.
  * @throws CommandError where it could not run, or said that it failed.
  */
 export async function runEditor(editor: string, path: string, signal: AbortSignal): Promise<void> {
   const exit = await Signals.leaveInterruptsTo(() => start(editor, path, signal))
   if (signal.aborted || exit === 0) return
-  throw new CommandError(`the editor '${editor}' ended with ${exit}, and nothing was saved`, {
-    hint: exit === 127 ? 'Is it installed? VISUAL and EDITOR say which it is.' : '',
-  })
+  const message = `the editor '${editor}' ended with ${exit}, and nothing was saved`
+  throw new CommandError(message, exit === 127 ? { hint: 'Is it installed? VISUAL and EDITOR say which it is.' } : {})
 }
 
 function start(editor: string, path: string, signal: AbortSignal): Promise<number | string> {
@@ -33,7 +32,7 @@ function start(editor: string, path: string, signal: AbortSignal): Promise<numbe
     const isWindows = process.platform === 'win32'
     const child = isWindows
       ? spawn(`${editor} "${path}"`, { stdio: 'inherit', shell: true })
-      : spawn('/bin/sh', ['-c', `${editor} "$@"`, editor, path], { stdio: 'inherit' })
+      : spawn('/bin/sh', ['-c', `exec ${editor} "$@"`, editor, path], { stdio: 'inherit' })
     const stop = (): boolean => child.kill('SIGHUP')
     signal.addEventListener('abort', stop, { once: true })
     child.once('error', reject)

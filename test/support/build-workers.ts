@@ -4,20 +4,24 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import type { TestProject } from 'vitest/node'
+import { buildCommand } from './build-command.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** Where the code of the batch's workers lies, built for this run. */
     batchWorker: string
+    /** The `sealfile` command, built for this run. */
+    command: string
   }
 }
 
-/** Builds what runs in workers, once for all tests. */
+/** Builds what runs in workers and processes of its own, once for all tests. */
 export default async function setup(project: TestProject): Promise<() => void> {
   const folder = mkdtempSync(join(tmpdir(), 'sealfile-workers-'))
   const outfile = join(folder, 'batch-worker.mjs')
   await buildBatchWorker(outfile)
   project.provide('batchWorker', outfile)
+  project.provide('command', await buildCommand(join(folder, 'package')))
   return () => rmSync(folder, { recursive: true, force: true })
 }
 

@@ -2,6 +2,7 @@ import type { Argon2Profile, CreateKeyManagerOptions, KeyManager as Keys, SlotIn
 import type { Call } from '../../call.js'
 import { CommandError } from '../../command-error.js'
 import { getCredential, openKeyring, withKeys } from '../../open-keys.js'
+import type { Facts } from '../../report.js'
 import { getSecret } from '../../secrets.js'
 
 /** What concerns a new slot. */
@@ -29,9 +30,8 @@ export async function createKeys(call: Call<NewSlotOptions & { readonly printRec
     try {
       const recoveryKey = printRecoveryKey ? (await keyManager.addRecoveryKey({ signal })).recoveryKey : undefined
       const facts = { command: 'keys create', keyring: path, slots: keyManager.slots(), recoveryKey }
-      await call.report.note(`${path}: keyring made. Keep a copy of it: without it, no file can be read.`)
-      if (recoveryKey !== undefined) await call.report.result(facts, recoveryKey)
-      else await call.report.done(facts, '')
+      const text = `${path}: keyring made. Keep a copy of it: without it, no file can be read.`
+      await tellOfSlot(call, facts, text, recoveryKey)
     } finally {
       keyManager.close()
     }
@@ -98,4 +98,11 @@ export async function withNewPassphrase(
   } finally {
     passphrase.fill(0)
   }
+}
+
+/** A recovery key is what the command was called for; a slot alone is told of in passing. */
+export async function tellOfSlot({ report }: Call, facts: Facts, text: string, recoveryKey: string | undefined): Promise<void> {
+  if (recoveryKey === undefined) return report.done(facts, text)
+  await report.note(text)
+  await report.result(facts, recoveryKey)
 }

@@ -3,7 +3,7 @@ import type { KeyManager, SlotInfo } from 'sealfile'
 import type { Call } from '../../call.js'
 import { usageError } from '../../command-error.js'
 import { withKeys } from '../../open-keys.js'
-import { withNewPassphrase, type NewPassphraseOptions, type NewSlotOptions } from './passphrases.js'
+import { tellOfSlot, withNewPassphrase, type NewPassphraseOptions, type NewSlotOptions } from './passphrases.js'
 
 /** What opens a keyring, as people call it. */
 export const KINDS = ['passphrase', 'recovery-key', 'key', 'keychain'] as const
@@ -44,10 +44,7 @@ export async function addSlot(call: Call<AddOptions>, kind: string): Promise<und
     throw usageError('which key?', 'Give --new-key-file <file> with 32 random bytes.')
   await withKeys(call, async (keyManager) => {
     const { slot, recoveryKey } = await add(call, keyManager, kind as (typeof KINDS)[number])
-    const facts = { command: 'keys add', slot, recoveryKey }
-    await call.report.note(`slot ${slot.id} added`)
-    if (recoveryKey !== undefined) await call.report.result(facts, recoveryKey)
-    else await call.report.done(facts, '')
+    await tellOfSlot(call, { command: 'keys add', slot, recoveryKey }, `slot ${slot.id} added`, recoveryKey)
   })
   return undefined
 }

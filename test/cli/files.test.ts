@@ -1,0 +1,203 @@
+import { existsSync, readdirSync, readFileSync, statSync, chmodSync, writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { EncryptedFile, KeyManager } from '../../src/index.js'
+import { CommandFolder, PASSPHRASE, workingNames } from '../support/run-command.js'
+
+const folder = new CommandFolder()
+const { at } = folder
+const large = Buffer.alloc(300_000, 'more than four segments of it. ')
+
+function flip(name: string, position: number): void {
+  const content = readFileSync(at(name))
+  content[position]! ^= 1
+  writeFileSync(at(name), content)
+}
+
+const parse = (text: string): unknown => JSON.parse(text)
+
+describe('encrypt and decrypt', () => {
+  test('there and back, with the permissions of the input', async () => {
+    folder.write('plain', large)
+    chmodSync(at('plain'), 0o640)
+    expect(await folder.run(['encrypt', 'plain', 'sealed'])).toMatchObject({ status: 0, stdout: '' })
+    expect(readFileSync(at('sealed')).includes('segments')).toBe(false)
+    expect(await folder.run(['decrypt', 'sealed', 'back'])).toMatchObject({ status: 0, stdout: '' })
+    expect(readFileSync(at('back')).equals(large)).toBe(true)
+    expect([statSync(at('sealed')).mode & 0o777, statSync(at('back')).mode & 0o777]).toEqual([0o640, 0o640])
+    expect(workingNames(readdirSync(folder.path))).toEqual([])
+  })
+
+  test('the library reads what the command wrote, with its options', async () => {
+    folder.write('plain', 'text')
+    const options = ['--segment-size', '4k', '--cipher', 'chacha20-poly1305', '--context', 'its name', '-p', 'config']
+    expect((await folder.run(['encrypt', ...options, 'plain', 'for-the-library'])).status).toBe(0)
+    const keyManager = await KeyManager.open(at('keyring.json'), { passphrase: PASSPHRASE })
+    const open = { keyManager, purpose: 'config', context: Buffer.from('its name') }
+    const file = await EncryptedFile.open(at('for-the-library'), 'r', open)
+    expect(await file.readText()).toBe('text')
+    expect(await file.info()).toMatchObject({ kind: 'editable', segmentSize: 4096, cipher: 'chacha20-poly1305', isClean: true })
+    await file.close()
+    keyManager.close()
+  })
+
+  test('replaces nothing unless it is told to', async () => {
+    folder.write('plain', 'new')
+    folder.write('there', 'old')
+    const refused = await folder.run(['encrypt', 'plain', 'there'])
+    expect(refused).toMatchObject({ status: 1, stdout: '' })
+    expect(refused.stderr).toContain('--force')
+    expect(readFileSync(at('there'), 'utf8')).toBe('old')
+    expect((await folder.run(['encrypt', '--force', 'plain', 'there'])).status).toBe(0)
+    expect((await folder.run(['decrypt', 'there', 'plain'])).status).toBe(1)
+    expect((await folder.run(['decrypt', '-f', 'there', 'plain'])).status).toBe(0)
+    expect(readFileSync(at('plain'), 'utf8')).toBe('new')
+  })
+
+  test('of two at once one gets the name', async () => {
+    folder.write('plain', 'text')
+    const runs = await Promise.all([1, 2, 3].map(() => folder.run(['encrypt', 'plain', 'contended'])))
+    expect(runs.map(({ status }) => status).sort()).toEqual([0, 1, 1])
+    expect((await folder.run(['cat', 'contended'])).stdout).toBe('text')
+    expect(workingNames(readdirSync(folder.path))).toEqual([])
+  })
+
+  test('a target that is open for writing is not replaced', async () => {
+    folder.write('plain', 'text')
+    await folder.run(['encrypt', 'plain', 'open-elsewhere'])
+    const keyManager = await KeyManager.open(at('keyring.json'), { passphrase: PASSPHRASE })
+    const writer = await EncryptedFile.open(at('open-elsewhere'), 'a', { keyManager, purpose: 'test' })
+    try {
+      expect((await folder.run(['encrypt', '-f', 'plain', 'open-elsewhere'])).status).toBe(7)
+      expect((await folder.run(['append', 'open-elsewhere'], { input: 'x' })).status).toBe(7)
+    } finally {
+      await writer.close()
+      keyManager.close()
+    }
+    expect((await folder.run(['cat', 'open-elsewhere'])).stdout).toBe('text')
+  })
+
+  test.each([
+    ['a flipped byte', (name: string) => flip(name, 200_000), 4],
+    ['a cut', (name: string) => writeFileSync(at(name), readFileSync(at(name)).subarray(0, 200_000)), 4],
+    ['another file', (name: string) => writeFileSync(at(name), 'this is something else, and long enough to be told'), 5],
+    ['nothing', (name: string) => writeFileSync(at(name), ''), 5],
+  ])('of %s no file is made', async (what, spoil, code) => {
+    folder.write('plain', large)
+    const name = `with ${what}`
+    await folder.run(['encrypt', 'plain', name])
+    spoil(name)
+    const { status, stderr } = await folder.run(['decrypt', name, `out of ${what}`])
+    expect({ status, stderr }).toEqual({ status: code, stderr: expect.stringContaining(name) as string })
+    expect(existsSync(at(`out of ${what}`))).toBe(false)
+    expect(workingNames(readdirSync(folder.path))).toEqual([])
+  })
+
+  test('to standard output comes what authenticates, and the exit code tells of the rest', async () => {
+    folder.write('plain', large)
+    await folder.run(['encrypt', 'plain', 'damaged'])
+    flip('damaged', 200_000)
+    const { status, bytes } = await folder.run(['decrypt', 'damaged'])
+    expect(status).toBe(4)
+    expect(bytes.length).toBeGreaterThan(0)
+    expect(large.subarray(0, bytes.length).equals(bytes)).toBe(true)
+    expect(bytes.length).toBeLessThan(200_000)
+  })
+})
+
+describe('what goes wrong with keys', () => {
+  test.each([
+    ['a wrong passphrase', ['cat', 'file'], { SEALFILE_PASSPHRASE: 'wrong' }, 3],
+    ['another purpose', ['cat', '-p', 'other', 'file'], {}, 3],
+    ['no purpose', ['cat', 'file'], { SEALFILE_PURPOSE: undefined }, 2],
+    ['no keyring named', ['cat', 'file'], { SEALFILE_KEYRING: undefined }, 2],
+    ['a keyring that is not there', ['cat', '-k', 'nowhere.json', 'file'], {}, 1],
+    ['a keyring that is none', ['cat', '-k', 'plain', 'file'], {}, 4],
+    ['two ways in', ['cat', '--keychain', '--recovery-key', 'file'], {}, 2],
+    ['an empty file of a passphrase', ['cat', '--passphrase-file', 'empty', 'file'], {}, 2],
+    ['a mistyped recovery key', ['cat', '--recovery-key-file', 'passphrase', 'file'], {}, 3],
+    ['no file', ['cat', 'nothing-there'], {}, 1],
+    ['an option that there is not', ['cat', '--nonsense', 'file'], {}, 2],
+    ['an impossible segment', ['encrypt', '--segment-size', '5', 'plain', 'never'], {}, 2],
+  ])('%s: told with a code, as text and as JSON', async (_, args, env, code) => {
+    folder.write('plain', 'text')
+    folder.write('empty', '')
+    if (!existsSync(at('file'))) await folder.run(['encrypt', 'plain', 'file'])
+    const [forPeople, forMachines] = await Promise.all([folder.run(args, { env }), folder.run(['--json', ...args], { env })])
+    expect(forPeople).toMatchObject({ status: code, stdout: '', stderr: expect.stringMatching(/^sealfile: .+\n/) as string })
+    expect(forMachines).toMatchObject({ status: code, stdout: '' })
+    expect(parse(forMachines.stderr)).toMatchObject({
+      error: { code: expect.any(String) as string, message: expect.any(String) as string },
+    })
+    for (const { stderr } of [forPeople, forMachines]) {
+      expect(stderr).not.toContain(PASSPHRASE)
+      expect(stderr).not.toMatch(/wrong\b(?! key)/)
+    }
+  })
+})
+
+describe('cat and append', () => {
+  test('reads parts, and appends', async () => {
+    folder.write('plain', '0123456789')
+    await folder.run(['encrypt', 'plain', 'digits'])
+    expect((await folder.run(['cat', '--offset', '2', '--length', '3', 'digits', 'digits'])).stdout).toBe('234234')
+    expect(await folder.run(['append', 'digits'], { input: 'abc' })).toMatchObject({ status: 0, stdout: '' })
+    expect((await folder.run(['append', 'digits', 'plain', '--json'])).stdout).toBe(
+      '{"command":"append","file":"digits","size":10}\n',
+    )
+    expect((await folder.run(['cat', 'digits', '--offset', '8'])).stdout).toBe('89abc0123456789')
+    expect((await folder.run(['append', 'made-by-append'], { input: 'x' })).status).toBe(0)
+    expect((await folder.run(['cat', 'made-by-append'])).stdout).toBe('x')
+  })
+
+  test('of a damaged file other parts can be read', async () => {
+    folder.write('plain', large)
+    await folder.run(['encrypt', 'plain', 'half-good'])
+    flip('half-good', 200_000)
+    const part = await folder.run(['cat', '--offset', '280000', '--length', '31', 'half-good'])
+    expect(part).toMatchObject({ status: 0, stdout: large.subarray(280_000, 280_031).toString() })
+    expect((await folder.run(['cat', '--offset', '150000', 'half-good'])).status).toBe(4)
+  })
+})
+
+describe('info, verify and salvage', () => {
+  test('info tells what the header says, and with a purpose what is authentic', async () => {
+    folder.write('plain', large)
+    await folder.run(['encrypt', 'plain', 'looked-at'])
+    const header = await folder.run(['info', '--json', 'looked-at'], {
+      env: { SEALFILE_PASSPHRASE: undefined, SEALFILE_KEYRING: undefined },
+    })
+    expect(parse(header.stdout)).toMatchObject({
+      command: 'info',
+      files: [{ path: 'looked-at', isAuthentic: false, kind: 'editable' }],
+    })
+    const authentic = await folder.run(['info', '--json', '-p', 'test', 'looked-at'])
+    expect(parse(authentic.stdout)).toMatchObject({ files: [{ isAuthentic: true, size: large.length, isClean: true }] })
+    expect((await folder.run(['info', 'plain'])).status).toBe(5)
+  })
+
+  test('verify finds damage, salvage saves the rest', async () => {
+    folder.write('plain', large)
+    await folder.run(['encrypt', 'plain', 'good'])
+    await folder.run(['encrypt', 'plain', 'bad'])
+    flip('bad', 200_000)
+    expect((await folder.run(['verify', 'good'])).status).toBe(0)
+    const { status, stdout } = await folder.run(['verify', 'good', 'bad', '--json'])
+    expect(status).toBe(4)
+    const bad = [{ segment: 3, position: 196_608, length: 65_536, code: 'ERR_SEALFILE_CORRUPTED' }]
+    expect(parse(stdout)).toMatchObject({
+      ok: false,
+      files: [
+        { path: 'good', ok: true },
+        { path: 'bad', ok: false, bad },
+      ],
+    })
+    const saved = await folder.run(['salvage', 'bad', 'saved', '--json'])
+    expect(saved.status).toBe(6)
+    expect(parse(saved.stdout)).toMatchObject({ size: large.length, gaps: [{ position: 196_608, length: 65_536 }] })
+    const back = (await folder.run(['cat', 'saved'])).bytes
+    const hole = Buffer.from(large).fill(0, 196_608, 196_608 + 65_536)
+    expect(back.equals(hole)).toBe(true)
+    expect((await folder.run(['salvage', 'good', 'saved'])).status).toBe(1)
+    expect((await folder.run(['salvage', 'good', 'saved-whole'])).status).toBe(0)
+  })
+})

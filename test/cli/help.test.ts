@@ -1,0 +1,80 @@
+import { Command } from 'commander'
+import { describe, expect, inject, test } from 'vitest'
+import { createProgram } from '../../src/cli/program.js'
+import { CommandFolder } from '../support/run-command.js'
+
+const folder = new CommandFolder()
+const program = createProgram(() => undefined)
+
+function* pathsOf(command: Command, path: readonly string[] = []): Generator<readonly string[]> {
+  yield path
+  for (const inner of command.commands) yield* pathsOf(inner, [...path, inner.name()])
+}
+
+const paths = [...pathsOf(program)]
+
+describe('help', () => {
+  test('there are the commands', () => {
+    const names = program.commands.map((command) => command.name())
+    const first = ['keys', 'encrypt', 'decrypt', 'cat', 'append', 'edit', 'info', 'verify', 'salvage']
+    expect(names).toEqual(expect.arrayContaining([...first, 'rewrap', 'reencrypt', 'batch', 'migrate', 'bench']))
+  })
+
+  test.each(paths.map((path) => path.join(' ')))('of "%s" fits a screen', async (path) => {
+    const args = path === 'options' ? ['help', 'options'] : [...path.split(' ').filter((name) => name !== ''), '--help']
+    const { status, stdout } = await folder.run(args)
+    const lines = stdout.trimEnd().split('\n')
+    expect(status).toBe(0)
+    expect(stdout).toContain(`Usage: sealfile ${path}`.trimEnd())
+    expect(lines.length).toBeLessThanOrEqual(24)
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+  })
+
+  test('without a command, or with one that there is not, it is a usage error', async () => {
+    expect(await folder.run([])).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('Usage:') as string })
+    expect(await folder.run(['keys'])).toMatchObject({ status: 2, stdout: '' })
+    expect(await folder.run(['encryptt'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('Did you mean encrypt?') as string,
+    })
+  })
+
+  test('nothing of the library is loaded for it', async () => {
+    const { stdout, stderr } = await folder.shell(`NODE_DEBUG=esm,module node '${inject('command')}' --version`)
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+    expect(stderr).not.toMatch(/dist\/(index|chunk|batch|compat)/)
+  })
+})
+
+describe('completion', () => {
+  const complete = async (line: string): Promise<string[]> => {
+    const words = line.split(' ')
+    const list = words.map((word) => `'${word}'`).join(' ')
+    const script = `eval "$(sealfile completion bash)"; COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _sealfile; echo "\${COMPREPLY[@]}"`
+    const { stdout, stderr, status } = await folder.shell(script)
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 })
+    return stdout.trim().split(' ')
+  }
+
+  test('bash completes commands and options', async () => {
+    expect(await complete('sealfile en')).toEqual(['encrypt'])
+    expect(await complete('sealfile keys c')).toEqual(['create', 'change-passphrase'])
+    expect(await complete('sealfile keys create --lab')).toEqual(['--label'])
+    expect(await complete('sealfile -q batch encrypt --wor')).toEqual(['--workers'])
+    expect(await complete('sealfile cat --of')).toEqual(['--offset'])
+    expect(await complete('sealfile cat --passphrase-fi')).toEqual(['--passphrase-file'])
+    expect(await complete('sealfile cat nothing-like-it')).toEqual([''])
+  })
+
+  test.each(['zsh', 'fish'])('%s takes its script, where it is installed', async (shell) => {
+    const { status, stdout } = await folder.run(['completion', shell])
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/change-passphrase/)
+    const parsed = await folder.shell(`command -v ${shell} || exit 0; sealfile completion ${shell} > script && ${shell} -n script`)
+    expect(parsed).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  test('for no other shell', async () => {
+    expect((await folder.run(['completion', 'csh'])).status).toBe(2)
+  })
+})

@@ -1,0 +1,140 @@
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { CommandFolder, endOf, PASSPHRASE, workingNames } from '../support/run-command.js'
+
+const folder = new CommandFolder()
+const { at } = folder
+const large = Buffer.alloc(3_000_000, 'more than a pipe holds. ')
+
+describe('pipes', () => {
+  test('a stream goes through, whole or by redirection', async () => {
+    folder.write('large', large)
+    expect(await folder.shell('cat large | sealfile encrypt | sealfile decrypt - | cmp - large')).toMatchObject({
+      status: 0,
+      stderr: '',
+    })
+    await folder.shell('sealfile encrypt < large > stream')
+    expect(JSON.parse((await folder.run(['info', 'stream', '--json'])).stdout)).toMatchObject({ files: [{ kind: 'stream' }] })
+    expect((await folder.shell('sealfile decrypt < stream | cmp - large')).status).toBe(0)
+    expect((await folder.run(['decrypt', 'stream', 'out'])).status).toBe(0)
+    expect(readFileSync(at('out')).equals(large)).toBe(true)
+  })
+
+  test('an editable file can be redirected, and not be piped', async () => {
+    folder.write('large', large)
+    await folder.run(['encrypt', 'large', 'editable'])
+    expect((await folder.shell('sealfile decrypt < editable | cmp - large')).status).toBe(0)
+    const piped = await folder.shell('cat editable | sealfile decrypt')
+    expect(piped).toMatchObject({ status: 5, stdout: '' })
+    expect(piped.stderr).toContain('redirect it with <')
+  })
+
+  test('a named pipe gets a stream, a file on --stream', async () => {
+    folder.write('large', large)
+    const { status } = await folder.shell(
+      'mkfifo fifo; cat fifo > from-fifo & sealfile encrypt large fifo && wait && sealfile decrypt from-fifo | cmp - large',
+    )
+    expect(status).toBe(0)
+    await folder.run(['encrypt', '--stream', 'large', 'stream-file'])
+    expect((await folder.shell('cat stream-file | sealfile decrypt | cmp - large')).status).toBe(0)
+  })
+
+  test('a cut stream leaves the beginning, and an exit code', async () => {
+    folder.write('large', large)
+    await folder.shell('sealfile encrypt < large > to-cut')
+    const { status, bytes } = await folder.shell('head -c 1000000 to-cut | sealfile decrypt')
+    expect(status).toBe(4)
+    expect(bytes.length).toBeGreaterThan(900_000)
+    expect(bytes.equals(large.subarray(0, bytes.length))).toBe(true)
+    expect((await folder.shell('head -c 1000000 to-cut | sealfile decrypt - cut-out')).status).toBe(4)
+    expect(existsSync(at('cut-out'))).toBe(false)
+  })
+
+  test('JSON keeps out of the content', async () => {
+    const sealed = await folder.run(['encrypt', '--json'], { input: 'text' })
+    expect(JSON.parse(sealed.stderr)).toEqual({ command: 'encrypt', input: '-', output: '-', size: 4 })
+    const opened = await folder.run(['decrypt', '--json'], { input: sealed.bytes })
+    expect(opened).toMatchObject({ status: 0, stdout: 'text' })
+    expect(JSON.parse(opened.stderr)).toEqual({ command: 'decrypt', input: '-', output: '-', size: 4 })
+  })
+
+  test('a reader that goes away ends it without a word', async () => {
+    folder.write('large', large)
+    await folder.run(['encrypt', 'large', 'long'])
+    const { stdout, stderr } = await folder.shell('sealfile cat long | head -c 5; echo " ${PIPESTATUS[0]}"')
+    expect({ stdout, stderr }).toEqual({ stdout: 'more  141\n', stderr: '' })
+  })
+
+  test.skipIf(!existsSync('/dev/full'))('a full output is told', async () => {
+    folder.write('large', large)
+    await folder.run(['encrypt', 'large', 'for-full'])
+    for (const args of [
+      ['encrypt', 'large'],
+      ['cat', 'for-full'],
+      ['info', 'for-full'],
+      ['verify', 'for-full', '--json'],
+    ]) {
+      const full = openSync('/dev/full', 'w')
+      const { status, stderr } = await endOf(folder.start(args, { input: '' }, ['pipe', full, 'pipe']))
+      closeSync(full)
+      expect({ args, status, stderr }).toEqual({ args, status: 1, stderr: expect.stringContaining('ENOSPC') as string })
+    }
+  })
+})
+
+describe('passphrases', () => {
+  test('from a file, a descriptor, the environment', async () => {
+    const env = { SEALFILE_PASSPHRASE: undefined }
+    folder.write('windows-passphrase', `${PASSPHRASE}\r\nmore\n`)
+    folder.write('bare-passphrase', PASSPHRASE)
+    for (const name of ['passphrase', 'windows-passphrase', 'bare-passphrase']) {
+      expect((await folder.run(['keys', 'list', '--passphrase-file', name], { env })).status).toBe(0)
+    }
+    expect((await folder.shell('sealfile keys list --passphrase-fd 3 3< passphrase', { env })).status).toBe(0)
+    expect((await folder.shell('sealfile keys list --passphrase-fd 0 < passphrase', { env })).status).toBe(0)
+  })
+
+  test('no end of a file is waited for', async () => {
+    const { status, stderr } = await folder.run(['keys', 'list', '--passphrase-file', '/dev/zero'])
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining('longer than') as string })
+  })
+})
+
+describe('signals', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s leaves nothing half done', async (signal, code) => {
+    const child = folder.start(['encrypt', '-', `by-${signal}`])
+    child.stdin!.write(large)
+    const end = endOf(child)
+    while (workingNames(readdirSync(folder.path)).length === 0) await sleep(20)
+    child.kill(signal)
+    expect((await end).status).toBe(code)
+    expect(readdirSync(folder.path).filter((name) => name.includes(signal))).toEqual([])
+  })
+
+  test('what has come is kept by append', async () => {
+    const child = folder.start(['append', 'log'])
+    const end = endOf(child)
+    child.stdin!.write('first line\n')
+    while (!existsSync(at('log')) || (await folder.run(['cat', 'log'])).stdout !== 'first line\n') await sleep(50)
+    child.kill('SIGTERM')
+    expect((await end).status).toBe(143)
+    expect((await folder.run(['cat', 'log'])).stdout).toBe('first line\n')
+    expect(workingNames(readdirSync(folder.path))).toEqual([])
+  })
+
+  test('a stream that is decrypted into a file is dropped', async () => {
+    const sealed = await folder.run(['encrypt'], { input: large })
+    const child = folder.start(['decrypt', '-', 'unfinished'])
+    const end = endOf(child)
+    child.stdin!.write(sealed.bytes.subarray(0, 2_000_000))
+    while (workingNames(readdirSync(folder.path)).length === 0) await sleep(20)
+    child.kill('SIGINT')
+    expect((await end).status).toBe(130)
+    expect(existsSync(at('unfinished'))).toBe(false)
+    expect(workingNames(readdirSync(folder.path))).toEqual([])
+  })
+})

@@ -1,0 +1,89 @@
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { KeyManager } from '../../src/index.js'
+import { CommandFolder } from '../support/run-command.js'
+
+const folder = new CommandFolder()
+const { at } = folder
+
+function makeTree(name: string): void {
+  mkdirSync(at(`${name}/inner/empty`), { recursive: true })
+  writeFileSync(at(`${name}/one`), 'first')
+  writeFileSync(at(`${name}/inner/two`), Buffer.alloc(200_000, 'second '))
+  symlinkSync('one', at(`${name}/link`))
+}
+
+const parse = (text: string): unknown => JSON.parse(text)
+
+describe('batch', () => {
+  test('encrypts a tree and decrypts it', async () => {
+    makeTree('tree')
+    const { status, stdout, stderr } = await folder.run(['batch', 'encrypt', 'tree', 'tree-enc', '--json', '--workers', '2'])
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    const link = { path: expect.stringMatching(/tree\/link$/) as string, kind: 'link' }
+    expect(parse(stdout)).toEqual({
+      command: 'batch encrypt',
+      target: 'tree-enc',
+      files: 2,
+      bytes: 200_005,
+      failures: [],
+      skipped: [link],
+    })
+    expect((await folder.run(['verify', 'tree-enc'])).status).toBe(0)
+    expect((await folder.run(['batch', 'decrypt', 'tree-enc', 'tree-dec'])).status).toBe(0)
+    expect(readFileSync(at('tree-dec/inner/two')).equals(readFileSync(at('tree/inner/two')))).toBe(true)
+    expect(existsSync(at('tree-dec/inner/empty'))).toBe(true)
+  })
+
+  test('what fails is named, and the rest is done', async () => {
+    makeTree('half')
+    await folder.run(['batch', 'encrypt', 'half', 'half-enc'])
+    writeFileSync(at('half-enc/one'), 'not encrypted')
+    const { status, stdout, stderr } = await folder.run(['batch', 'decrypt', 'half-enc', 'half-dec'])
+    expect(status).toBe(6)
+    expect(stdout).toMatch(/^1 file decrypted into half-dec, .*, 1 failed\n$/)
+    expect(stderr).toContain('half-enc/one')
+    expect((await folder.run(['verify', 'half-enc'])).status).toBe(5)
+    expect((await folder.run(['batch', 'encrypt', 'half'])).status).toBe(2)
+  })
+})
+
+test('reencrypt gives files new data keys, and another keyring', async () => {
+  makeTree('anew')
+  await folder.run(['batch', 'encrypt', 'anew', 'anew-enc'])
+  const before = readFileSync(at('anew-enc/one'))
+  const { status, stdout } = await folder.run(['reencrypt', 'anew-enc', '--json', '--segment-size', '8k'])
+  expect(status).toBe(0)
+  expect(parse(stdout)).toMatchObject({ command: 'reencrypt', files: 2, reencrypted: 2, bytes: 200_005, failures: [] })
+  expect(readFileSync(at('anew-enc/one')).equals(before)).toBe(false)
+  const other = await KeyManager.create(at('other.json'), { passphrase: 'other', argon2: { memoryKiB: 8, passes: 1, lanes: 1 } })
+  other.close()
+  folder.write('other-passphrase', 'other')
+  const moved = await folder.run(['reencrypt', 'anew-enc', '--into', 'other.json', '--into-passphrase-file', 'other-passphrase'])
+  expect(moved.status).toBe(0)
+  expect((await folder.run(['cat', 'anew-enc/one'])).status).toBe(3)
+  const env = { SEALFILE_KEYRING: 'other.json', SEALFILE_PASSPHRASE: 'other' }
+  expect((await folder.run(['cat', 'anew-enc/one'], { env })).stdout).toBe('first')
+})
+
+describe('migrate', () => {
+  test('takes a file over in its place, once', async () => {
+    folder.write('old.json', '{ "port": 80 }')
+    const first = await folder.run(['migrate', 'old.json', '--json'])
+    expect(parse(first.stdout)).toMatchObject({ command: 'migrate', outcome: 'migrated', format: 'plain', size: 14 })
+    expect((await folder.run(['cat', 'old.json'])).stdout).toBe('{ "port": 80 }')
+    expect((await folder.run(['migrate', 'old.json'])).stdout).toContain('was taken over before')
+  })
+
+  test('takes a folder over, and shows beforehand what it would do', async () => {
+    makeTree('old')
+    const dry = await folder.run(['migrate', 'old', 'taken', '--dry-run', '--json'])
+    expect(parse(dry.stdout)).toMatchObject({ isDryRun: true, migrated: 2 })
+    expect(existsSync(at('taken'))).toBe(false)
+    const { status, stdout } = await folder.run(['migrate', 'old', 'taken', '--json'])
+    expect(status).toBe(0)
+    expect(parse(stdout)).toMatchObject({ migrated: 2, present: 0, failures: [], skipped: [{ kind: 'link' }] })
+    expect((await folder.run(['cat', 'taken/one'])).stdout).toBe('first')
+    expect(readFileSync(at('old/one'), 'utf8')).toBe('first')
+  })
+})
