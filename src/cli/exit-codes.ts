@@ -19,33 +19,22 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-const CODES: Readonly<Record<SealfileErrorCode, ExitCode>> = {
+/** Of errors that tell more than that something failed. */
+const CODES: Readonly<Partial<Record<SealfileErrorCode, ExitCode>>> = {
   ERR_SEALFILE_FORMAT: EXIT.notOurs,
-  ERR_SEALFILE_FORMAT_HEADER: EXIT.damaged,
   ERR_SEALFILE_FORMAT_VERSION: EXIT.notOurs,
+  ERR_SEALFILE_KEYRING_VERSION: EXIT.notOurs,
+  ERR_SEALFILE_FORMAT_HEADER: EXIT.damaged,
+  ERR_SEALFILE_CORRUPTED: EXIT.damaged,
+  ERR_SEALFILE_TRUNCATED: EXIT.damaged,
+  ERR_SEALFILE_ROLLED_BACK: EXIT.damaged,
+  ERR_SEALFILE_KEYRING: EXIT.damaged,
   ERR_SEALFILE_WRONG_KEY: EXIT.wrongKey,
   ERR_SEALFILE_WRONG_PURPOSE: EXIT.wrongKey,
   ERR_SEALFILE_NO_GENERATION: EXIT.wrongKey,
   ERR_SEALFILE_RECOVERY_KEY: EXIT.wrongKey,
-  ERR_SEALFILE_CORRUPTED: EXIT.damaged,
-  ERR_SEALFILE_TRUNCATED: EXIT.damaged,
-  ERR_SEALFILE_ROLLED_BACK: EXIT.damaged,
-  ERR_SEALFILE_LOCKED: EXIT.locked,
-  ERR_SEALFILE_LIMIT: EXIT.failure,
-  ERR_SEALFILE_KEYRING: EXIT.damaged,
-  ERR_SEALFILE_KEYRING_VERSION: EXIT.notOurs,
   ERR_SEALFILE_KEYRING_SLOT: EXIT.wrongKey,
-  ERR_SEALFILE_GENERATION_IN_USE: EXIT.failure,
-  ERR_SEALFILE_WEAK_PASSPHRASE: EXIT.failure,
-  ERR_SEALFILE_PROVIDER: EXIT.failure,
-  ERR_SEALFILE_KEY_DERIVATION: EXIT.failure,
-  ERR_SEALFILE_CLOSED: EXIT.failure,
-  ERR_SEALFILE_KEYS_LOCKED: EXIT.failure,
-  ERR_SEALFILE_MIGRATION: EXIT.failure,
-  ERR_SEALFILE_PACKAGE_MISSING: EXIT.failure,
-  ERR_SEALFILE_BATCH_SOURCE: EXIT.failure,
-  ERR_SEALFILE_BATCH_TARGET: EXIT.failure,
-  ERR_SEALFILE_BATCH_WORKER: EXIT.failure,
+  ERR_SEALFILE_LOCKED: EXIT.locked,
 }
 
 const NODE_CODES: Readonly<Record<string, ExitCode>> = { EPIPE: EXIT.closedPipe }
@@ -57,7 +46,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (code === undefined) return EXIT.failure
   // Only the library finds fault with values, and they come from options.
   if (error instanceof TypeError || error instanceof RangeError) return code.startsWith('ERR_') ? EXIT.usage : EXIT.failure
-  return (CODES as Readonly<Record<string, ExitCode>>)[code] ?? NODE_CODES[code] ?? EXIT.failure
+  return (CODES as Readonly<Record<string, ExitCode | undefined>>)[code] ?? NODE_CODES[code] ?? EXIT.failure
 }
 
 /** @returns the stable code that an error has, of ours or of the system. */

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { describe, expect, inject, test } from 'vitest'
 import { createProgram } from '../../src/cli/program.js'
+import { readDocument } from '../docs/markdown.js'
 import { CommandFolder } from '../support/run-command.js'
 
 const folder = new CommandFolder()
@@ -28,6 +29,12 @@ describe('help', () => {
     expect(stdout).toContain(`Usage: sealfile ${path}`.trimEnd())
     expect(lines.length).toBeLessThanOrEqual(24)
     expect(lines.filter((line) => line.length > 80)).toEqual([])
+  })
+
+  test('every command is in the documentation', () => {
+    const text = readDocument('docs/cli.md')
+    const commands = paths.filter((path) => path.length > 0 && !['options', 'keys', 'batch'].includes(path.join(' ')))
+    expect(commands.filter((path) => !text.includes(`\`${path.join(' ')}`))).toEqual([])
   })
 
   test('without a command, or with one that there is not, it is a usage error', async () => {

@@ -1,5 +1,5 @@
 import type { Call } from '../call.js'
-import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js'
+import { EXIT, type ExitCode } from '../exit-codes.js'
 import { errorFacts, type Facts } from '../report.js'
 
 /** A file that could not be worked on, as the library tells it. */
@@ -34,10 +34,4 @@ function withPath(error: unknown, path: string | Buffer): unknown {
   const { message, code } = error as { readonly message?: unknown; readonly code?: unknown }
   if (typeof message !== 'string' || message.includes(name)) return error
   return Object.assign(new Error(`${message}, file '${name}'`), { code })
-}
-
-/** @returns the exit code of the first failure. */
-export function firstFailure(failures: readonly Failure[]): ExitCode | undefined {
-  const [first] = failures
-  return first === undefined ? undefined : exitCodeOf(first.error)
 }
