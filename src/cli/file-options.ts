@@ -33,6 +33,5 @@ export function addLockTimeout(command: Command): Command {
 
 /** @returns what the library needs to open a file. */
 export function openOptions({ settings }: Call, keyManager: KeyManager, path: string): OpenOptions {
-  const { context, segmentSize, cipher } = settings
-  return { keyManager, purpose: settings.purposeOf(path), context, segmentSize, cipher }
+  return { keyManager, ...settings.fileOptions(path) }
 }

@@ -34,7 +34,7 @@ export function createProgram(bind: Bind): Command {
   const groups = [addKeys, addEncrypt, addDecrypt, addCat, addAppend, addEdit, addInfo, addVerify, addSalvage]
   const others = [addRewrap, addReencrypt, addBatch, addMigrate, addBench]
   for (const add of [...groups, ...others]) add(program, bind)
-  addCompletion(program, bind)
+  addCompletion(program)
   addOptionsTopic(program)
   return program
 }

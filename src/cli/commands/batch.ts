@@ -52,13 +52,14 @@ async function run(call: Call<Options>, direction: Direction, paths: readonly st
   const { files, bytes, failures, skipped } = await withKeys(call, (keyManager) =>
     withProgress(call.report, `${direction}ing`, (progress) => {
       const options: BatchOptions = {
-        ...{ target, keyManager, context: settings.context, workers, bytesPerSecond, stopOnError, signal },
+        ...{ target, keyManager, workers, bytesPerSecond, stopOnError, signal },
+        context: settings.commonOptions().context,
         overwrite: force,
         durability: fsync ? 'fsync' : 'os',
-        purpose: (path) => settings.purposeOf(path),
+        purpose: settings.purposesWithin(direction === 'encrypt' ? inputs[0]! : target),
         onProgress: ({ bytes: done, totalBytes, isListed }) => progress.update(done, isListed ? totalBytes : undefined),
       }
-      const { segmentSize, cipher } = settings
+      const { segmentSize, cipher } = settings.commonOptions()
       return direction === 'encrypt' ? encryptBatch(inputs, { ...options, segmentSize, cipher }) : decryptBatch(inputs, options)
     }),
   )

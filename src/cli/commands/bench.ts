@@ -44,12 +44,12 @@ export function addBench(program: Command, bind: Bind): void {
 }
 
 async function bench(call: Call<Options>): Promise<undefined> {
-  const { options, settings, report } = call
+  const { options, report } = call
   const { EncryptedFile, KeyManager } = await import('sealfile')
   const keyManager = KeyManager.fromKey(randomBytes(32))
   const folder = await mkdtemp(join(options.folder ?? tmpdir(), 'sealfile-bench-'))
   try {
-    const { segmentSize, cipher } = settings
+    const { segmentSize, cipher } = options
     const how = { keyManager, purpose: 'bench', segmentSize, cipher }
     const plain = await measure(call, join(folder, 'plain'), (path, flags) => open(path, flags))
     const encrypted = await measure(call, join(folder, 'encrypted'), (path, flags) => EncryptedFile.open(path, flags, how))

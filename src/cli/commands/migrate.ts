@@ -62,7 +62,7 @@ async function migrate(call: Call<Options>, source: string, target = source): Pr
 
 function optionsOf({ options, settings, signal }: Call<Options>, keyManager: KeyManager): MigrationOptions {
   const { force = false, from, removeSource = false, dryRun = false } = options
-  const { context, segmentSize, cipher } = settings
+  const { context, segmentSize, cipher } = settings.commonOptions()
   return { keyManager, context, segmentSize, cipher, from, removeSource, overwrite: force, dryRun, signal }
 }
 
@@ -101,7 +101,7 @@ async function migrateFolder(
     migrateDirectory(source, target, {
       ...optionsOf(call, keyManager),
       ...old,
-      purpose: (path) => call.settings.purposeOf(path),
+      purpose: call.settings.purposesWithin(target),
       onProgress: ({ bytes: done, totalBytes }) => progress.update(done, totalBytes),
     }),
   )

@@ -33,7 +33,7 @@ export function addReencrypt(program: Command, bind: Bind): void {
 
 async function reencrypt(call: Call<Options>, paths: readonly string[]): Promise<ExitCode | undefined> {
   const { lockTimeout, before } = call.options
-  const { segmentSize, cipher, context } = call.settings
+  const { segmentSize, cipher, context } = call.settings.commonOptions()
   const { signal } = call
   const purpose = purposesOf(call, paths)
   const { failures, ...tally } = await withKeys(call, async (keyManager) => {

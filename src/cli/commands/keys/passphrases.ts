@@ -20,7 +20,8 @@ export interface NewPassphraseOptions {
 /** Makes a keyring. */
 export async function createKeys(call: Call<NewSlotOptions & { readonly printRecoveryKey?: boolean }>): Promise<undefined> {
   const { options, settings, signal } = call
-  const { label, argon2, printRecoveryKey = false } = options
+  const { label, printRecoveryKey = false } = options
+  const argon2 = settings.argon2()
   const path = settings.keyring()
   const source = { name: 'new passphrase', variable: 'SEALFILE_PASSPHRASE', isNew: true }
   const { KeyManager } = await import('sealfile')
@@ -60,7 +61,7 @@ export async function changePassphrase(call: Call<NewPassphraseOptions & Pick<Ne
     const keyManager = await openKeyring(path, { credential: { passphrase: old }, forget: () => undefined }, signal)
     try {
       const slot = await withNewPassphrase(call, (passphrase) =>
-        keyManager.changePassphrase(old, passphrase, { argon2: options.argon2, signal }),
+        keyManager.changePassphrase(old, passphrase, { argon2: settings.argon2(), signal }),
       )
       await report.done({ command: 'keys change-passphrase', keyring: path, slot }, `${path}: passphrase changed`)
     } finally {
@@ -74,7 +75,8 @@ export async function changePassphrase(call: Call<NewPassphraseOptions & Pick<Ne
 
 /** Opens a keyring by its recovery key, and adds a passphrase. */
 export async function recover(call: Call<NewPassphraseOptions & NewSlotOptions>): Promise<undefined> {
-  const { label, argon2 } = call.options
+  const { label } = call.options
+  const argon2 = call.settings.argon2()
   await withKeys({ ...call, options: { ...call.options, recoveryKey: true } }, async (keyManager) => {
     const slot = await withNewPassphrase(call, (passphrase) =>
       keyManager.addPassphrase(passphrase, { label, argon2, signal: call.signal }),

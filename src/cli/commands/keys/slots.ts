@@ -54,8 +54,9 @@ async function add(
   keyManager: KeyManager,
   kind: (typeof KINDS)[number],
 ): Promise<{ readonly slot: SlotInfo; readonly recoveryKey?: string }> {
-  const { label, argon2, newKeyFile } = call.options
+  const { label, newKeyFile } = call.options
   const { signal } = call
+  const argon2 = call.settings.argon2()
   if (kind === 'recovery-key') return keyManager.addRecoveryKey({ label, signal })
   if (kind === 'passphrase') {
     return { slot: await withNewPassphrase(call, (passphrase) => keyManager.addPassphrase(passphrase, { label, argon2, signal })) }
