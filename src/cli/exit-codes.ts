@@ -35,6 +35,7 @@ const CODES: Readonly<Partial<Record<SealfileErrorCode, ExitCode>>> = {
   ERR_SEALFILE_RECOVERY_KEY: EXIT.wrongKey,
   ERR_SEALFILE_KEYRING_SLOT: EXIT.wrongKey,
   ERR_SEALFILE_LOCKED: EXIT.locked,
+  ERR_SEALFILE_CONFIG: EXIT.usage,
 }
 
 const NODE_CODES: Readonly<Record<string, ExitCode>> = { EPIPE: EXIT.closedPipe }

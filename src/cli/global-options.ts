@@ -3,6 +3,7 @@ import { parseNumber } from './sizes.js'
 
 /** What all commands take. */
 export interface GlobalOptions {
+  readonly config?: string
   readonly keyring?: string
   readonly passphraseFile?: string
   readonly passphraseFd?: number
@@ -19,6 +20,7 @@ export interface GlobalOptions {
 /** Adds them to the program: they are taken before and after a command's name. */
 export function addGlobalOptions(program: Command): void {
   program
+    .option('--config <file>', 'settings (default: sealfile.config.json, here or above)')
     .option('-k, --keyring <file>', 'keyring (or SEALFILE_KEYRING)')
     .option('--passphrase-file <file>', 'passphrase: first line of a file')
     .addOption(new Option('--passphrase-fd <n>', 'passphrase: from a descriptor').argParser(parseNumber))

@@ -22,7 +22,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   const bind: Bind = <Options, Operands extends unknown[]>(command: Command, action: Action<Options, Operands>) => {
     command.action(async (...given: unknown[]) => {
       const options = command.optsWithGlobals<Options & GlobalOptions & SettingOptions>()
-      const call = { options, settings: resolveSettings(options), signal: signals.signal, report: new Report(options) }
+      const call = { options, settings: await resolveSettings(options), signal: signals.signal, report: new Report(options) }
       exitCode = (await action(call, ...(given.slice(0, -2) as Operands))) ?? EXIT.ok
     })
   }

@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { Option, type Command } from 'commander'
 import type { BatchOptions } from 'sealfile/batch'
 import type { Bind, Call } from '../call.js'
@@ -47,19 +49,19 @@ async function run(call: Call<Options>, direction: Direction, paths: readonly st
   const { settings, signal } = call
   const { force = false, workers, fsync = false, bytesPerSecond, stopOnError = false } = call.options
   const { inputs, target } = splitTarget(paths)
-  for (const input of inputs) settings.purposeOf(input)
+  settings.requirePurpose()
+  const purpose = settings.purposesWithin(direction === 'encrypt' ? await rootOf(inputs) : target)
+  const { context, durability, segmentSize, cipher } = settings.commonOptions()
   const { decryptBatch, encryptBatch } = await import('sealfile/batch')
   const { files, bytes, failures, skipped } = await withKeys(call, (keyManager) =>
     withProgress(call.report, `${direction}ing`, (progress) => {
       const options: BatchOptions = {
         ...{ target, keyManager, workers, bytesPerSecond, stopOnError, signal },
-        context: settings.commonOptions().context,
         overwrite: force,
-        durability: fsync ? 'fsync' : 'os',
-        purpose: settings.purposesWithin(direction === 'encrypt' ? inputs[0]! : target),
+        ...{ context, durability: fsync ? 'fsync' : durability },
+        purpose,
         onProgress: ({ bytes: done, totalBytes, isListed }) => progress.update(done, isListed ? totalBytes : undefined),
       }
-      const { segmentSize, cipher } = settings.commonOptions()
       return direction === 'encrypt' ? encryptBatch(inputs, { ...options, segmentSize, cipher }) : decryptBatch(inputs, options)
     }),
   )
@@ -72,4 +74,11 @@ export function splitTarget(paths: readonly string[]): { readonly inputs: readon
   const target = paths.at(-1)
   if (paths.length < 2 || target === undefined) throw usageError('give one input or more, and the target')
   return { inputs: paths.slice(0, -1), target }
+}
+
+/** @returns the folder that a batch sees the files in; undefined where there are several. */
+async function rootOf(inputs: readonly string[]): Promise<string | undefined> {
+  const [input] = inputs
+  if (input === undefined || inputs.length > 1) return undefined
+  return (await stat(input)).isDirectory() ? input : dirname(input)
 }

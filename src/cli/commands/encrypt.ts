@@ -30,20 +30,19 @@ export function addEncrypt(program: Command, bind: Bind): void {
 async function encrypt(call: Call<Options>, from: string, to: string): Promise<undefined> {
   const { force = false } = call.options
   if (isStandard(to)) refuseTerminal(force)
-  const purposePath = isStandard(to) ? from : to
-  call.settings.purposeOf(purposePath)
+  call.settings.purposeOf(to)
   const input = await openInput(from)
-  const size = await withKeys(call, (keyManager) => write(call, keyManager, input, to, purposePath))
+  const size = await withKeys(call, (keyManager) => write(call, keyManager, input, to))
   const facts = { command: 'encrypt', input: from, output: to, size }
   await call.report.done(facts, `${to}: ${formatSize(size)} encrypted`, isStandard(to) ? 'stdout' : 'file')
   return undefined
 }
 
 /** @returns bytes of plaintext. */
-async function write(call: Call<Options>, keyManager: KeyManager, input: Input, to: string, purposePath: string): Promise<number> {
+async function write(call: Call<Options>, keyManager: KeyManager, input: Input, to: string): Promise<number> {
   const { signal, report } = call
   const { force = false, stream = false } = call.options
-  const options = openOptions(call, keyManager, purposePath)
+  const options = openOptions(call, keyManager, to)
   const counter = new ByteCounter()
   await withProgress(report, 'encrypting', async (progress) => {
     const pieces = counter.pass(input.stream, input.size, progress)

@@ -50,7 +50,7 @@ export function addMigrate(program: Command, bind: Bind): void {
 }
 
 async function migrate(call: Call<Options>, source: string, target = source): Promise<ExitCode | undefined> {
-  call.settings.purposeOf(target)
+  call.settings.requirePurpose()
   const isFolder = (await stat(source)).isDirectory()
   const old = await getOldKeys(call, source)
   try {

@@ -14,12 +14,9 @@ export function addPurposes(command: Command): Command {
   )
 }
 
-/** @returns the purposes to be tried with each file. @throws CommandError where there are none. */
-export function purposesOf(
-  { options, settings }: Call<PurposesOption>,
-  paths: readonly string[],
-): string[] | ((path: string) => string) {
+/** @returns the purposes to be tried with each file. @throws CommandError where nothing could say any. */
+export function purposesOf({ options, settings }: Call<PurposesOption>): string[] | ((path: string) => string) {
   if (options.purpose !== undefined) return options.purpose
-  for (const path of paths) settings.purposeOf(path)
+  settings.requirePurpose()
   return (path) => settings.purposeOf(path)
 }

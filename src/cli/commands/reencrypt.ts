@@ -35,7 +35,7 @@ async function reencrypt(call: Call<Options>, paths: readonly string[]): Promise
   const { lockTimeout, before } = call.options
   const { segmentSize, cipher, context } = call.settings.commonOptions()
   const { signal } = call
-  const purpose = purposesOf(call, paths)
+  const purpose = purposesOf(call)
   const { failures, ...tally } = await withKeys(call, async (keyManager) => {
     const into = await openOther(call)
     try {

@@ -24,7 +24,7 @@ export function addRewrap(program: Command, bind: Bind): void {
 
 async function rewrap(call: Call<Options>, paths: readonly string[]): Promise<ExitCode | undefined> {
   const { lockTimeout, dryRun = false } = call.options
-  const purpose = purposesOf(call, paths)
+  const purpose = purposesOf(call)
   const { failures, ...tally } = await withKeys(call, (keyManager) =>
     keyManager.rewrap(paths, { purpose, lockTimeout, dryRun, signal: call.signal }),
   )
