@@ -12,6 +12,8 @@ import { BatchControl } from './control.js'
 import type { WorkerSettings } from './messages.js'
 import type { BatchProgress } from './progress.js'
 import { POLICIES, type Policy } from './task-queue.js'
+import { BatchTuning } from './tuning/batch-tuning.js'
+import { USUAL } from './tuning/tuning-record.js'
 
 /** How a batch is done. */
 export interface BatchOptions extends Pick<OpenOptions, 'keyManager' | 'context'> {
@@ -46,6 +48,20 @@ export interface BatchOptions extends Pick<OpenOptions, 'keyManager' | 'context'
    */
   readonly workers?: number | undefined
   /**
+   * What {@link tuneBatch} found to suit this machine: taken for `workers`, `groupMs`, and when encrypting `segmentSize` and `bytesInFlight`,
+   * each unless it is given here.
+   *
+   * @defaultValue none
+   */
+  readonly tuning?: BatchTuning | undefined
+  /**
+   * Milliseconds of work for which small files are put together into one message to a thread, 1 to 10,000. More make messages count for less,
+   * fewer let progress and threads be more even.
+   *
+   * @defaultValue 20
+   */
+  readonly groupMs?: number | undefined
+  /**
    * In which order files are worked on.
    *
    * @defaultValue `makespan`
@@ -72,7 +88,15 @@ export interface BatchOptions extends Pick<OpenOptions, 'keyManager' | 'context'
 }
 
 /** How files are encrypted. */
-export interface EncryptBatchOptions extends BatchOptions, Pick<OpenOptions, 'segmentSize' | 'cipher'> {}
+export interface EncryptBatchOptions extends BatchOptions, Pick<OpenOptions, 'segmentSize' | 'cipher'> {
+  /**
+   * Plaintext bytes that all threads together read before they write what came of them, 4,096 to 1,073,741,824. Each takes its share, and a
+   * segment in any case; the ciphertext takes as much again.
+   *
+   * @defaultValue 1 MiB for each thread
+   */
+  readonly bytesInFlight?: number | undefined
+}
 
 /** How files are decrypted. */
 export type DecryptBatchOptions = BatchOptions
@@ -80,7 +104,7 @@ export type DecryptBatchOptions = BatchOptions
 /** How files are checked. */
 export type VerifyBatchOptions = Pick<
   BatchOptions,
-  'keyManager' | 'context' | 'purpose' | 'workers' | 'bytesPerSecond' | 'control' | 'signal' | 'onProgress'
+  'keyManager' | 'context' | 'purpose' | 'workers' | 'tuning' | 'groupMs' | 'bytesPerSecond' | 'control' | 'signal' | 'onProgress'
 >
 
 /** What came of a batch. */
@@ -105,6 +129,7 @@ export interface BatchPlan {
   readonly name: ((path: string) => string) | undefined
   readonly settings: Omit<WorkerSettings, 'desk' | 'common' | 'counters'>
   readonly workers: number
+  readonly groupMs: number
   readonly policy: Policy
   readonly stopOnError: boolean
   readonly control: BatchControl | undefined
@@ -113,6 +138,8 @@ export interface BatchPlan {
 }
 
 const WORKERS_MAX = 256
+const GROUP_MS_MAX = 10_000
+const [IN_FLIGHT_MIN, IN_FLIGHT_MAX] = [4_096, 2 ** 30]
 
 /** @throws TypeError `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE`, RangeError `ERR_OUT_OF_RANGE`, naming the option. */
 export function resolveBatchOptions(
@@ -122,9 +149,13 @@ export function resolveBatchOptions(
 ): BatchPlan {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
     throw invalidArgType('options', 'of type object', options)
-  const { keyManager, purpose, context, segmentSize = 65_536, cipher = 'aes-256-gcm', durability = 'os' } = options
+  const { tuning } = options
+  if (tuning !== undefined && !(tuning instanceof BatchTuning))
+    throw invalidArgType('options.tuning', 'an instance of BatchTuning', tuning)
+  const { keyManager, purpose, context, cipher = 'aes-256-gcm', durability = 'os' } = options
+  const { segmentSize = tuning?.segmentSize ?? USUAL.segmentSize, groupMs = tuning?.groupMs ?? USUAL.groupMs } = options
   const { name, onProgress, control, signal, bytesPerSecond } = options
-  const { workers = Math.min(availableParallelism(), WORKERS_MAX), policy = 'makespan' } = options
+  const { workers = tuning?.workers ?? Math.min(availableParallelism(), WORKERS_MAX), policy = 'makespan' } = options
   for (const [key, value] of Object.entries({ name, onProgress })) {
     if (value !== undefined && typeof value !== 'function') throw invalidArgType(`options.${key}`, 'of type function', value)
   }
@@ -133,6 +164,9 @@ export function resolveBatchOptions(
   const open = { keyManager, purpose: 'checked', context, segmentSize, cipher, durability }
   const resolved = resolveOpenOptions(open)
   checkInteger('options.workers', workers, 1, WORKERS_MAX)
+  checkInteger('options.groupMs', groupMs, 1, GROUP_MS_MAX)
+  const { bytesInFlight = tuning?.bytesInFlight ?? USUAL.pieceLength * workers } = options
+  checkInteger('options.bytesInFlight', bytesInFlight, IN_FLIGHT_MIN, IN_FLIGHT_MAX)
   if (bytesPerSecond !== undefined) checkInteger('options.bytesPerSecond', bytesPerSecond, 1, Number.MAX_SAFE_INTEGER)
   if (!POLICIES.includes(policy)) throw invalidArgValue('options.policy', policy, `must be one of: ${POLICIES.join(', ')}`)
   if (control !== undefined && !(control instanceof BatchControl))
@@ -154,11 +188,13 @@ export function resolveBatchOptions(
       context: resolved.context,
       segmentSize,
       cipher,
+      pieceLength: Math.ceil(bytesInFlight / workers),
       durability,
       overwrite: flag(options, 'overwrite'),
       bytesPerSecond,
     },
     workers,
+    groupMs,
     policy,
     stopOnError: flag(options, 'stopOnError'),
     control,

@@ -47,8 +47,6 @@ interface OpenSplit {
 const WAITING_MAX = 32_768
 /** Files that are looked at with one message. */
 const LOOK_SIZE = 256
-/** Milliseconds of work that are worth a message. */
-const GROUP_MS = 20
 /** Files from this size on are worked on by several workers. */
 const SPLIT_SIZE = 16 * 2 ** 20
 /** A file is given up when it was begun by so many workers that died. */
@@ -199,7 +197,7 @@ export class BatchRun {
     }
     const look = this.#looks.shift()
     if (look !== undefined) return () => this.#look(thread, look)
-    const group = this.#queue.takeGroup({ workers: this.#threads.length, largeSize: SPLIT_SIZE, groupMs: GROUP_MS })
+    const group = this.#queue.takeGroup({ workers: this.#threads.length, largeSize: SPLIT_SIZE, groupMs: this.#plan.groupMs })
     if (group.length === 0) return undefined
     const isSplit = this.#threads.length > 1 && group[0]!.size >= SPLIT_SIZE && !group[0]!.isWhole
     return isSplit ? () => this.#split(thread, group[0]!) : () => this.#makeFiles(thread, group)

@@ -5,7 +5,17 @@ import type { Place } from '../file/successor-file.js'
 import { packError, type PackedError } from './error-transfer.js'
 import { createFileWork } from './file-work.js'
 import { createVerifyWork } from './verify-work.js'
-import type { Answer, FailureMessage, FileTask, GroupResult, LookedAt, Results, Task, WorkerSettings } from './messages.js'
+import type {
+  Answer,
+  FailureMessage,
+  FileTask,
+  GroupResult,
+  LookedAt,
+  Results,
+  Task,
+  TrialSettings,
+  WorkerSettings,
+} from './messages.js'
 import { Meter, StoppedError } from './meter.js'
 import { RemoteKeys } from './shared-desk.js'
 
@@ -20,7 +30,7 @@ const work = createWork(settings, keys, meter)
 
 function perform(task: Task): Results[keyof Results] {
   if (task.type === 'look') return task.paths.map(lookAt)
-  if (task.type === 'files') return makeFiles(task.files)
+  if (task.type === 'files') return makeFiles(task.files, task.trial)
   meter.check()
   const file = unpackTask(task.file)
   if (task.type === 'begin') return work.begin(file)
@@ -42,18 +52,19 @@ function lookAt(path: Place): LookedAt | PackedError {
   }
 }
 
-function makeFiles(files: readonly FileTask[]): GroupResult {
+function makeFiles(files: readonly FileTask[], trial?: TrialSettings): GroupResult {
+  const chosen = trial === undefined ? work : createWork({ ...settings, ...trial }, keys, meter)
   const began = performance.now()
   let bytes = 0
   let done = 0
   let [made, firstMs, lastMs, sumMs] = [0, 0, 0, 0]
   const tasks = files.map(unpackTask)
-  work.prepare(tasks)
+  chosen.prepare(tasks)
   for (const [index, task] of tasks.entries()) {
     meter.setFiles(index)
     try {
       meter.check()
-      bytes += work.make(task)
+      bytes += chosen.make(task)
       lastMs = performance.now() - began
       if (made++ === 0) firstMs = lastMs
       sumMs += lastMs
@@ -64,7 +75,7 @@ function makeFiles(files: readonly FileTask[]): GroupResult {
     }
     done++
   }
-  work.forget()
+  chosen.forget()
   meter.setFiles(done)
   return { done, bytes, times: { made, firstMs, lastMs, sumMs } }
 }

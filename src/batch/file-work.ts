@@ -155,7 +155,8 @@ class Sealing extends Work<RemoteKeys> implements FileWork {
   }
 
   #seal(file: ContainerFile, source: SourceFile, target: number, range: SegmentRange): Uint8Array {
-    const work = { file, source: source.fd, length: source.stamp.size, target }
+    const { pieceLength } = this.settings
+    const work = { file, source: source.fd, length: source.stamp.size, target, pieceLength }
     const accumulator = runSync(nodeDisk, sealRange(work, range, this.onPiece))
     if (accumulator === undefined) throw source.changed()
     return accumulator

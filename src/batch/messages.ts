@@ -14,6 +14,8 @@ export interface WorkerSettings {
   readonly context: Uint8Array
   readonly segmentSize: number
   readonly cipher: CipherName
+  /** Plaintext bytes that are encrypted at a time. */
+  readonly pieceLength: number
   readonly durability: 'os' | 'fsync'
   readonly overwrite: boolean
   /** Bytes of sources a second, of all workers together. */
@@ -70,10 +72,13 @@ export interface SourceStamp {
   readonly mode: number
 }
 
+/** What is tried out with some files, in place of what the worker was started with. */
+export type TrialSettings = Partial<Pick<WorkerSettings, 'segmentSize' | 'pieceLength'>>
+
 /** What a worker is to do. */
 export type Task =
   | { readonly type: 'look'; readonly paths: readonly Place[] }
-  | { readonly type: 'files'; readonly files: readonly FileTask[] }
+  | { readonly type: 'files'; readonly files: readonly FileTask[]; readonly trial?: TrialSettings }
   | { readonly type: 'begin'; readonly file: FileTask }
   | { readonly type: 'range'; readonly file: FileTask; readonly begun: BegunFile; readonly range: SegmentRange }
   | { readonly type: 'finish'; readonly file: FileTask; readonly begun: BegunFile; readonly whole: RangeResult }

@@ -139,10 +139,18 @@ export class VerifyBatchReport {
     return {
       schema: 'sealfile/verify-batch',
       version: 1,
-      ...{ ok, files, intact, bytes, counts },
+      ok,
+      files,
+      intact,
+      bytes,
+      counts,
       problems: this.problems.map(({ path, kind, error, bad, snapshot }) => ({
         ...pathJson(path),
-        ...{ kind, code: codeOf(error), message: messageOf(error), bad, snapshot: snapshot ?? null },
+        kind,
+        code: codeOf(error),
+        message: messageOf(error),
+        bad,
+        snapshot: snapshot ?? null,
       })),
       skipped: this.skipped.map(({ path, kind }) => ({ ...pathJson(path), kind })),
     }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { dirname } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { codeBlocks, readDocument } from './markdown.js'
+import { fencedBlocks, readDocument } from './markdown.js'
 
 /** The blocks of each are run in one folder, one after the other, by one shell. Lines that begin with `# →` are what is printed. */
 const DOCUMENTS = ['README.md', 'docs/cli.md']
@@ -12,7 +12,10 @@ const PRINTED = /^# → (.*)$/gm
 const at = temporaryFolder()
 
 describe.each(DOCUMENTS)('the commands of %s', (path) => {
-  const script = codeBlocks(readDocument(path), 'sh').join('\n')
+  const script = fencedBlocks(readDocument(path))
+    .filter(({ language }) => language === 'sh')
+    .map(({ code }) => code)
+    .join('\n')
 
   test('run, and print what they say', () => {
     expect(script).not.toBe('')

@@ -22,6 +22,7 @@ const COMMANDS = new Map([
   ['npm ci', 'a gate of `.ci/run`'],
   ['npm run', 'gates of `.ci/run`, but for the benchmarks'],
   ['.ci/run', 'is what runs this'],
+  ['sealfile completion', 'is for the shell of whoever uses it; the tests of the command try it'],
 ])
 
 /** The first line of a block that is not run says why. */

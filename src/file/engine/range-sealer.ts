@@ -13,7 +13,7 @@ export interface SegmentRange {
   readonly end: number
 }
 
-/** Plaintext bytes that are read, encrypted and written at a time. */
+/** Plaintext bytes that are read, encrypted and written at a time, unless others are asked for. */
 const PIECE_LENGTH = 2 ** 20
 
 /**
@@ -35,6 +35,8 @@ export interface SealWork {
   readonly length: number
   /** Where the segments go. */
   readonly target: number
+  /** Plaintext bytes that are read, encrypted and written at a time; a segment in any case. */
+  readonly pieceLength?: number
 }
 
 /**
@@ -45,13 +47,13 @@ export interface SealWork {
  * @returns the accumulator over the range; undefined where the source ends before `length`.
  */
 export function* sealRange(work: SealWork, range: SegmentRange, onPiece: (length: number) => void): Steps<Uint8Array | undefined> {
-  const { file, source, target, length } = work
+  const { file, source, target, length, pieceLength = PIECE_LENGTH } = work
   const { geometry, schedule } = file
   const { segmentSize } = geometry
   const snapshotKey = schedule.snapshotKey!
   const sealer = new SegmentSealer(file, 0)
   const accumulator = snapshotKey.emptyAccumulator()
-  const segmentsAtOnce = Math.max(1, Math.floor(PIECE_LENGTH / segmentSize))
+  const segmentsAtOnce = Math.max(1, Math.floor(pieceLength / segmentSize))
   const longest = Math.min(segmentsAtOnce * segmentSize, length - range.first * segmentSize)
   const buffer = Buffer.allocUnsafeSlow(Math.max(0, longest))
   for (let first = range.first; first < range.end; first += segmentsAtOnce) {
