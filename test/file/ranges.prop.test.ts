@@ -36,10 +36,12 @@ interface Cut {
   readonly rangeSize: number
   /** Ranges are worked on in the order of these. */
   readonly order: readonly number[]
+  /** Bytes that are encrypted at a time. */
+  readonly pieceLength?: number
 }
 
 /** Encrypts `content` range by range, each with keys that were unwrapped for it alone, as another thread would. */
-function sealInRanges(content: Uint8Array, { segmentSize, rangeSize, order }: Cut): string {
+function sealInRanges(content: Uint8Array, { segmentSize, rangeSize, order, pieceLength = 2 ** 20 }: Cut): string {
   const [plain, path] = [freshPath(), freshPath()]
   writeFileSync(plain, content)
   const options = resolveOpenOptions({ ...OPTIONS, segmentSize })
@@ -53,7 +55,10 @@ function sealInRanges(content: Uint8Array, { segmentSize, rangeSize, order }: Cu
     const part = ContainerFile.open(path, options, unfinishedHeader(keyHeader))
     const sealed = runSync(
       nodeDisk,
-      sealRange({ file: part, source, target, length: content.length }, range, (length) => (told += length)),
+      sealRange({ file: part, source, target, length: content.length, pieceLength }, range, (length) => {
+        expect(length).toBeLessThanOrEqual(Math.max(pieceLength, segmentSize))
+        told += length
+      }),
     )
     part.dispose()
     accumulate(accumulator, sealed!)
@@ -113,11 +118,11 @@ const length = fc.oneof(
 )
 
 describe('a file that was encrypted in ranges', () => {
-  propertyTest.prop([length, segmentSize, fc.integer({ min: 1, max: 12 }), order])(
+  propertyTest.prop([length, segmentSize, fc.integer({ min: 1, max: 12 }), order, fc.integer({ min: 1, max: 100_000 })])(
     'is one that EncryptedFile reads, checks and writes on, however it was cut',
-    async (size, segment, rangeSize, order) => {
+    async (size, segment, rangeSize, order, pieceLength) => {
       const content = patternBytes(size, size)
-      const path = sealInRanges(content, { segmentSize: segment, rangeSize, order })
+      const path = sealInRanges(content, { segmentSize: segment, rangeSize, order, pieceLength })
       expect(readEncrypted(path).equals(content)).toBe(true)
       const count = Math.ceil(size / segment)
       expect(statSync(path).size).toBe(1_280 + size + 28 * count)

@@ -122,6 +122,8 @@ async function check(sealfile, sealfileFs, caller, { batch, compat, config, prov
     const made = await batch.encryptBatch(tree, { target: join(folder, 'tree-enc'), ...reading })
     assert.deepEqual([made.files, made.failures], [2, []])
     await writeFile(join(folder, 'tree-enc', 'plain'), 'text')
+    const checked = await batch.verifyBatch(join(folder, 'tree-enc'), reading)
+    assert.deepEqual([checked.intact, checked.counts.foreign], [2, 1])
     const { files, failures } = await batch.decryptBatch(join(folder, 'tree-enc'), { target: join(folder, 'tree-dec'), ...reading })
     assert.equal(files, 2)
     assert(failures[0].error instanceof sealfile.InvalidFileFormatError, 'errors of workers have the classes of the package')

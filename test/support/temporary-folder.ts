@@ -9,7 +9,8 @@ export function temporaryFolder(): (name: string) => string {
   let folder: string | undefined
   afterAll(() => {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
-  })
+    // A busy disk may take its time.
+  }, 120_000)
   return (name) => {
     folder ??= mkdtempSync(join(tmpdir(), 'sealfile-'))
     return join(folder, name)

@@ -19,13 +19,17 @@ export interface TuningRecord {
 
 export const USUAL = { segmentSize: 65_536, pieceLength: 2 ** 20, groupMs: 20 } as const
 const WORKERS_MAX = 256
+/** More threads than processors help where storage keeps them waiting; beyond this many processors they would mostly take memory. */
+const DOUBLED_MAX = 8
+/** Milliseconds for which a record counts where not all was measured in time. */
+const INCOMPLETE_MS = 24 * 60 * 60 * 1_000
 const KNOBS = ['segmentSize', 'pieceLength', 'workers'] as const
 export type Knob = (typeof KNOBS)[number]
 
 /** @returns the values of each knob that are worth trying, and the usual one. */
 export function valuesFor({ processors }: Machine): Record<Knob, { readonly usual: number; readonly values: readonly number[] }> {
   const usual = Math.min(processors, WORKERS_MAX)
-  const workers = [Math.ceil(usual / 2), usual, Math.min(2 * usual, WORKERS_MAX)]
+  const workers = [Math.ceil(usual / 2), usual, usual > DOUBLED_MAX ? usual : 2 * usual]
   return {
     segmentSize: { usual: USUAL.segmentSize, values: [2 ** 14, 2 ** 16, 2 ** 18, 2 ** 20] },
     pieceLength: { usual: USUAL.pieceLength, values: [2 ** 18, 2 ** 20, 2 ** 22] },
@@ -55,6 +59,8 @@ export function parseRecord(text: string, machine: Machine): TuningRecord | unde
   if (messageMs !== null && !isTime(messageMs)) return undefined
   const trials = KNOBS.map((knob) => [knob, parseTrials(found[knob], valuesFor(machine)[knob].values)] as const)
   if (trials.some(([, list]) => list === undefined)) return undefined
+  const isComplete = messageMs !== null && trials.every(([, list]) => list![0]!.times.length > 0)
+  if (!isComplete && Math.abs(Date.now() - Date.parse(measuredAt)) > INCOMPLETE_MS) return undefined
   const lists = Object.fromEntries(trials) as Record<Knob, Trial[]>
   return { schema, version, machine, measuredAt, elapsedMs, messageMs, ...lists }
 }

@@ -96,6 +96,17 @@ describe('a tuning', () => {
 })
 
 describe('a cache', () => {
+  test.each([
+    [0, true],
+    [-2, false],
+    [2, false],
+  ])('in which something is missing counts for a day: one of %i days from now', async (days, isTaken) => {
+    const changed = record()
+    for (const trial of changed.workers) trial.times = []
+    const measuredAt = new Date(Date.now() + days * 24 * 3_600_000).toISOString()
+    expect(await loads(JSON.stringify({ ...changed, measuredAt }))).toBe(isTaken)
+  })
+
   test('that is whole is taken', async () => {
     expect(await loads(kept)).toBe(true)
   })
