@@ -1,4 +1,8 @@
-/** What is imported when it is needed counts when it is needed. */
+/**
+ * What is imported when it is needed counts when it is needed.
+ *
+ * @type {import('esbuild').Plugin}
+ */
 const atOnce = {
   name: 'at once',
   setup({ onResolve }) {
@@ -6,6 +10,7 @@ const atOnce = {
   },
 }
 
+/** @param {import('esbuild').BuildOptions} config @returns {import('esbuild').BuildOptions} */
 function forNode(config) {
   return { ...config, platform: 'node', format: 'esm', target: 'node20', plugins: [atOnce] }
 }

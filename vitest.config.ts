@@ -5,7 +5,9 @@ export default defineConfig({
   test: {
     globalSetup: 'test/support/build-workers.ts',
     // A worker is no module that vitest could transform.
-    alias: [{ find: /^\.\/start-worker\.js$/, replacement: fileURLToPath(new URL('test/support/start-worker.ts', import.meta.url)) }],
+    alias: [
+      { find: /^\.\/start-worker\.js$/, replacement: fileURLToPath(new URL('test/support/start-worker.ts', import.meta.url)) },
+    ],
     include: ['test/**/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -67,7 +67,9 @@ function check(name, condition, files) {
   const loaded = dist.filter((file) => entryFiles.includes(file))
   assert.deepEqual(loaded, [exports[name][condition].default.replace('./dist/', '')], `${name} loads no other entry point`)
 
-  const packages = files.map((file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1]).filter((found) => found !== 'sealfile')
+  const packages = files
+    .map((file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1])
+    .filter((found) => found !== 'sealfile')
   assert.deepEqual([...new Set(packages)].sort(), [...LOADS[name].packages].sort(), `${name} loads these packages`)
 
   const modules = own.flatMap(modulesOf)

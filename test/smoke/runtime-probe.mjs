@@ -379,7 +379,9 @@ async function probe() {
       .then(run)
       .catch((error) => error ?? new Error('undefined was thrown'))
     const isExpected = (fault === undefined) === table.get(feature).startsWith('yes')
-    console.log(`${isExpected ? ' ' : '!'} ${feature}: ${fault === undefined ? 'works' : `does not, ${fault.message}`}`)
+    console.log(
+      `${isExpected ? ' ' : '!'} ${feature}: ${fault === undefined ? 'works' : `does not, ${String(fault.message).split('\n')[0]}`}`,
+    )
     if (isExpected) continue
     surprises++
     if (fault !== undefined) console.log(fault)
