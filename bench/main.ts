@@ -1,6 +1,7 @@
 import { cpus, release, totalmem, type } from 'node:os'
 import { benchBatchLarge, benchBatchSmall } from './batch.js'
 import { benchBatchMix } from './batch-mix.js'
+import { benchBatchMemory } from './batch-memory.js'
 import { benchLargeFile, benchOpenForAppend, benchSmallFile } from './file.js'
 import { benchAppends, benchRandomAccess, benchStreams, benchSync } from './handle.js'
 import { countMissed, pathOf } from './harness.js'
@@ -41,6 +42,10 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'batch-large': () => benchBatchLarge(rounds, quick ? GIB / 4 : GIB),
   'batch-small': () => benchBatchSmall(rounds, quick ? 5_000 : 20_000),
   'batch-mix': () => benchBatchMix(rounds, quick ? 2_000 : 8_000),
+  'batch-memory': async () => {
+    const isSlow = process.env['SLOW'] === '1'
+    missed += await benchBatchMemory(quick ? 100_000 : 1_000_000, 100 * GIB, isSlow ? 3_600 : quick ? 5 : 20)
+  },
   memory: async () => {
     missed += await benchMemory(quick ? GIB / 2 : 4 * GIB, pathOf('memory.enc'))
   },

@@ -5,6 +5,7 @@ export default defineConfig({
   entry: {
     main: 'bench/main.ts',
     memory: 'bench/memory.ts',
+    'batch-memory': 'bench/batch-memory.ts',
     'argon2-worker': 'src/keys/argon2-worker.js',
     'batch-worker': 'src/batch/batch-worker.ts',
   },

@@ -4,6 +4,7 @@ export type {
   BatchReport,
   DecryptBatchOptions,
   EncryptBatchOptions,
+  PackageReport,
   VerifyBatchOptions,
 } from './batch/batch-options.js'
 export {
@@ -27,10 +28,12 @@ export type { ListedFile, ListedMember } from './batch/package/packages.js'
 export { BatchControl } from './batch/control.js'
 export type { BadSegments } from './batch/damage.js'
 export { VerifyBatchReport, type FileProblem, type ProblemKind, type VerifyBatchJson } from './batch/verify-report.js'
+export { glob, Glob, type GlobOptions } from './batch/glob.js'
+export type { BatchInput, BatchInputs } from './batch/inputs.js'
 export type { BatchProgress } from './batch/progress.js'
 export type { BatchTuning } from './batch/tuning/batch-tuning.js'
 export { tuneBatch, type TuneBatchOptions } from './batch/tuning/tune-batch.js'
 export type { Machine } from './batch/tuning/machine.js'
 export type { Policy } from './batch/task-queue.js'
 export type { ForEachPath, SkippedEntry } from './compat/migrate-directory.js'
-export type { FileFailure, Roots } from './keys/rotation/work-through.js'
+export type { FileFailure } from './keys/rotation/work-through.js'

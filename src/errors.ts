@@ -29,6 +29,7 @@ export type SealfileErrorCode =
   | 'ERR_SEALFILE_CONFIG'
   | 'ERR_SEALFILE_PACKAGE'
   | 'ERR_SEALFILE_COMPRESSION'
+  | 'ERR_SEALFILE_BATCH_MANIFEST'
 
 /** What an error may tell besides its message. */
 export interface SealfileErrorDetails {
@@ -179,9 +180,12 @@ export class PackageMissingError extends SealfileError<'ERR_SEALFILE_PACKAGE_MIS
   }
 }
 
-/** A file was left out of a batch: its source has changed, its target has another's name, or the threads that worked on it died. */
+/**
+ * A file was left out of a batch: its source has changed, its target has another's name, or the threads that worked on it died. Or the
+ * manifest that was given is another batch's.
+ */
 export class BatchError extends SealfileError<
-  'ERR_SEALFILE_BATCH_SOURCE' | 'ERR_SEALFILE_BATCH_TARGET' | 'ERR_SEALFILE_BATCH_WORKER'
+  'ERR_SEALFILE_BATCH_SOURCE' | 'ERR_SEALFILE_BATCH_TARGET' | 'ERR_SEALFILE_BATCH_WORKER' | 'ERR_SEALFILE_BATCH_MANIFEST'
 > {
   override readonly name = 'BatchError'
 }

@@ -1,3 +1,4 @@
+import { hasSubscribers } from 'node:diagnostics_channel'
 import { availableParallelism } from 'node:os'
 import { invalidArgType, invalidArgValue } from '../argument-errors.js'
 import type { ForEachPath, SkippedEntry } from '../compat/migrate-directory.js'
@@ -7,9 +8,10 @@ import type { PathLike } from '../file/io/steps.js'
 import type { KeySource } from '../file/key-source.js'
 import { checkInteger, flag, resolveOpenOptions, type OpenOptions } from '../file/options.js'
 import { validatePurpose } from '../keys/purpose.js'
-import type { FileFailure, Roots } from '../keys/rotation/work-through.js'
+import type { FileFailure } from '../keys/rotation/work-through.js'
 import { BatchControl } from './control.js'
-import type { WorkerSettings } from './messages.js'
+import { resolveInputs, type BatchInputs, type Input } from './inputs.js'
+import { FILE_CHANNELS, type WorkerSettings } from './messages.js'
 import type { BatchProgress } from './progress.js'
 import { POLICIES, type Policy } from './task-queue.js'
 import { BatchTuning } from './tuning/batch-tuning.js'
@@ -81,6 +83,13 @@ export interface BatchOptions extends Pick<OpenOptions, 'keyManager' | 'context'
   readonly bytesPerSecond?: number | undefined
   /** Pauses the batch and lets it go on. */
   readonly control?: BatchControl | undefined
+  /**
+   * A file that keeps what is done: it is made if it is not there. A batch that is run again with it goes on where the last one stopped, leaves
+   * alone what was done and did not change, and does again what did. Not in the target, nor in an input folder.
+   *
+   * @defaultValue none
+   */
+  readonly manifest?: PathLike | undefined
   /** Ends the call with an AbortError. Files that are being written are dropped; those that are done stay. */
   readonly signal?: AbortSignal | undefined
   /** Told at the beginning, four times a second, and at the end. */
@@ -113,17 +122,23 @@ export interface BatchReport {
   readonly files: number
   /** Plaintext bytes in them. */
   readonly bytes: number
+  /** Files that an earlier batch with the same manifest has made, whose sources have not changed since. They were left alone. */
+  readonly unchanged: number
   /** What could not be done. Everything else was. */
   readonly failures: readonly FileFailure[]
   /** What is neither file nor folder, and was left alone. */
   readonly skipped: readonly SkippedEntry[]
 }
 
+/** What came of a package. */
+export type PackageReport = Omit<BatchReport, 'unchanged'>
+
 /** {@link BatchOptions}, checked and complete. */
 export interface BatchPlan {
-  readonly inputs: readonly Path[]
+  readonly inputs: readonly Input[]
   /** Undefined where nothing is made. */
   readonly target: Path | undefined
+  readonly manifest: string | undefined
   readonly keySource: KeySource
   readonly purposeOf: (path: string) => string
   readonly name: ((path: string) => string) | undefined
@@ -144,7 +159,7 @@ const [IN_FLIGHT_MIN, IN_FLIGHT_MAX] = [4_096, 2 ** 30]
 /** @throws TypeError `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE`, RangeError `ERR_OUT_OF_RANGE`, naming the option. */
 export function resolveBatchOptions(
   direction: WorkerSettings['direction'],
-  inputs: Roots,
+  inputs: BatchInputs,
   options: Omit<EncryptBatchOptions, 'target'> & Partial<Pick<EncryptBatchOptions, 'target'>>,
 ): BatchPlan {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
@@ -173,8 +188,9 @@ export function resolveBatchOptions(
     throw invalidArgType('options.control', 'an instance of BatchControl', control)
   checkSignal(signal)
   return {
-    inputs: listInputs(inputs),
+    inputs: resolveInputs(inputs),
     target: direction === 'verify' ? undefined : takePath(options.target!, 'options.target'),
+    manifest: options.manifest === undefined ? undefined : takeManifest(options.manifest),
     keySource: keyManager,
     purposeOf(path) {
       if (!isFunction) return purpose
@@ -191,6 +207,8 @@ export function resolveBatchOptions(
       pieceLength: Math.ceil(bytesInFlight / workers),
       durability,
       overwrite: flag(options, 'overwrite'),
+      isRecorded: options.manifest !== undefined,
+      isAudited: FILE_CHANNELS.some((name) => hasSubscribers(name)),
       bytesPerSecond,
     },
     workers,
@@ -203,11 +221,9 @@ export function resolveBatchOptions(
   }
 }
 
-/** @throws TypeError for what holds no paths. */
-function listInputs(inputs: Roots): Path[] {
-  const isOne = typeof inputs === 'string' || Buffer.isBuffer(inputs) || inputs instanceof URL
-  if (!isOne && typeof (inputs as Partial<Iterable<PathLike>> | null | undefined)?.[Symbol.iterator] !== 'function') {
-    throw invalidArgType('inputs', 'a path or an iterable of paths', inputs)
-  }
-  return (isOne ? [inputs] : [...inputs]).map((input) => takePath(input, 'inputs'))
+/** A lock lies beside it, whose name is text. */
+function takeManifest(manifest: PathLike): string {
+  const path = takePath(manifest, 'options.manifest')
+  if (typeof path !== 'string') throw invalidArgType('options.manifest', 'a path that is UTF-8', manifest)
+  return path
 }

@@ -1,34 +1,25 @@
-import { rm } from 'node:fs/promises'
 import { folderOf, type Path } from '../compat/paths.js'
 import { ClosedError, LockedError } from '../errors.js'
 import type { SegmentRange } from '../file/engine/range-sealer.js'
 import { checkAborted } from '../file/io/system-errors.js'
-import { temporaryPlace, temporaryToken } from '../file/successor-file.js'
 import type { FileFailure } from '../keys/rotation/work-through.js'
 import type { BatchPlan, BatchReport } from './batch-options.js'
 import { WATCH } from './control.js'
 import { Completions } from './completions.js'
 import { CostModels } from './cost-model.js'
 import { unpackError } from './error-transfer.js'
-import { FileFinder, findTarget, type MetFile } from './file-finder.js'
-import type { FileTask } from './messages.js'
+import { FileFinder, findPlaces, type MetFile, type Places } from './file-finder.js'
+import { clearAfterDeath, makeTask, removeTemporary, sumSizes, type Job } from './job.js'
+import { openManifest } from './manifest-file.js'
+import type { MadeFileNote, Manifest } from './manifest.js'
+import type { FileTask, SeenFile } from './messages.js'
 import { CommonState, StoppedError } from './meter.js'
 import { ProgressGauge } from './progress.js'
 import { SplitFile } from './split-file.js'
 import { TargetFolders } from './target-folders.js'
-import { TaskQueue, type Sized } from './task-queue.js'
+import { stampTarget, type TargetStamp } from './target-stamp.js'
+import { TaskQueue } from './task-queue.js'
 import { WorkerDiedError, WorkerThread } from './worker-thread.js'
-
-/** A file that is to be made. */
-interface Job extends Sized {
-  readonly source: Path
-  readonly target: Path
-  readonly purpose: string
-  /** How often it was begun by a worker that died. */
-  deaths: number
-  /** It did not keep still for several workers, and is for one alone. */
-  isWhole: boolean
-}
 
 /** What a worker is at, for the progress. */
 interface Activity {
@@ -44,7 +35,7 @@ interface OpenSplit {
 }
 
 /** Files that wait at most: their paths are what a batch needs memory for. */
-const WAITING_MAX = 32_768
+const WAITING_MAX = 8_192
 /** Files that are looked at with one message. */
 const LOOK_SIZE = 256
 /** Files from this size on are worked on by several workers. */
@@ -74,6 +65,8 @@ export class BatchRun {
   readonly #skipped: BatchReport['skipped'][number][] = []
   readonly #wakers: (() => void)[] = []
   #folders: TargetFolders | undefined
+  #manifest: Manifest | undefined
+  #unchanged = 0
   #isListed = false
   /** How many workers are at something, after which there may be more to do. */
   #busy = 0
@@ -97,28 +90,28 @@ export class BatchRun {
     checkAborted(signal)
     const preparing = keySource.prepare?.()
     if (preparing !== undefined) await preparing
-    const target = await findTarget(this.#plan)
-    if (target !== undefined) {
-      this.#folders = new TargetFolders(target)
-      await this.#folders.ensure(target)
-    }
+    const places = await findPlaces(this.#plan)
+    if (places.manifest !== undefined) this.#manifest = await openManifest(places.manifest, this.#plan, places)
+    if (places.target !== undefined) this.#folders = new TargetFolders(places.target)
     const unwatch = control?.[WATCH]((isPaused) => this.#common.setPaused(isPaused))
     const abort = (): void => this.#stop(undefined)
     signal?.addEventListener('abort', abort, { once: true })
     const stopTelling = this.#tellFromTimeToTime()
     try {
-      await Promise.all([this.#find(target), ...this.#threads.map((thread) => this.#serve(thread))])
+      if (places.target !== undefined) await this.#folders!.ensure(places.target)
+      await Promise.all([this.#find(places), ...this.#threads.map((thread) => this.#serve(thread))])
     } finally {
       unwatch?.()
       signal?.removeEventListener('abort', abort)
       clearTimeout(this.#lastCall)
       await this.#terminate()
       await Promise.all(this.#splits.map(({ split }) => this.#removeTemporary(split.task)))
+      await this.#manifest?.close().catch((error: unknown) => this.#stop(error))
       stopTelling()
     }
     checkAborted(signal)
     if (this.#end !== undefined) throw this.#end.error
-    return { ...this.#made, failures: this.#failures, skipped: this.#skipped }
+    return { ...this.#made, unchanged: this.#unchanged, failures: this.#failures, skipped: this.#skipped }
   }
 
   /** Ends the batch with an error; the first one counts. */
@@ -134,10 +127,10 @@ export class BatchRun {
   }
 
   /** Goes through the inputs, not far ahead of the workers. */
-  async #find(target: Path | undefined): Promise<void> {
+  async #find(places: Places): Promise<void> {
     let met: MetFile[] = []
     const folders = this.#folders
-    const finder = new FileFinder(this.#plan, target, {
+    const finder = new FileFinder(this.#plan, places, {
       file: async (file) => {
         this.#threads[0]!.start()
         met.push(file)
@@ -203,44 +196,80 @@ export class BatchRun {
     return isSplit ? () => this.#split(thread, group[0]!) : () => this.#makeFiles(thread, group)
   }
 
-  /** Lets a worker find out how large files are, and queues them. */
+  /** Lets a worker find out what files are like, and queues those that are to be made. */
   async #look(thread: WorkerThread, met: readonly MetFile[]): Promise<void> {
-    const folders = this.#folders
-    let seen
+    const files = met.map(({ source, within }) => ({ source, target: this.#folders?.place(within) ?? source }))
+    let found
     try {
-      seen = (await thread.run({ type: 'look', paths: met.map(({ source }) => source) })).value
+      found = (await thread.run({ type: 'look', files })).value
     } catch (error) {
       this.#checkDeath(error)
       this.#looks.unshift([...met])
       return
     }
     // They start while the first of them begins the file.
-    if (seen.some((file) => 'size' in file && file.size >= SPLIT_SIZE)) for (const other of this.#threads) other.start()
-    for (const [index, file] of seen.entries()) {
-      const { source, within, purpose } = met[index]!
+    if (found.some((seen) => 'source' in seen && seen.source.size >= SPLIT_SIZE)) for (const other of this.#threads) other.start()
+    for (const [index, seen] of found.entries()) {
       this.#total.files++
       try {
-        if (!('size' in file)) throw unpackError(file)
-        const { size, device } = file
-        this.#total.bytes += size
-        const target = folders?.place(within) ?? source
-        await folders?.ensure(folderOf(target))
-        this.#queue.add({ source, target, purpose, size, kind: `${device}`, deaths: 0, isWhole: false })
+        if (!('source' in seen)) throw unpackError(seen)
+        await this.#enqueue(met[index]!, files[index]!.target, seen)
       } catch (error) {
         this.#done.files++
-        this.#fail(source, error)
+        this.#fail(met[index]!.source, error)
       }
     }
   }
 
+  /** Queues a file, unless it is done already. */
+  async #enqueue({ source, within, purpose }: MetFile, target: Path, seen: SeenFile): Promise<void> {
+    const verdict = this.#manifest?.judge(within, source, purpose, seen)
+    if (verdict?.isDone === true) {
+      this.#done.files++
+      this.#unchanged++
+      return
+    }
+    await this.#folders?.ensure(folderOf(target))
+    if (verdict?.leftover !== undefined) await removeTemporary({ target, token: verdict.leftover })
+    const { size, mtimeMs, dev } = seen.source
+    this.#total.bytes += size
+    const isBlocked = seen.target !== undefined && verdict?.replaces === undefined && !this.#plan.settings.overwrite
+    this.#queue.add({
+      source,
+      target,
+      purpose,
+      size,
+      kind: `${dev}`,
+      mtimeMs,
+      known: verdict?.file,
+      replaces: verdict?.replaces,
+      isBlocked,
+      begunMs: 0,
+      deaths: 0,
+      isWhole: false,
+    })
+  }
+
+  /** @returns tasks for files. The manifest has it then that they are begun. */
+  async #begin(jobs: readonly Job[]): Promise<FileTask[]> {
+    const tasks = jobs.map(makeTask)
+    await this.#manifest?.begin(
+      jobs.flatMap(({ known: file, replaces, isBlocked }, index) => {
+        return file === undefined || isBlocked ? [] : [{ file, replaces, token: tasks[index]!.token }]
+      }),
+    )
+    for (const job of jobs) job.begunMs = Date.now()
+    return tasks
+  }
+
   async #makeFiles(thread: WorkerThread, jobs: readonly Job[]): Promise<void> {
-    const files = jobs.map(makeTask)
+    const files = await this.#begin(jobs)
     try {
       const running = thread.run({ type: 'files', files })
       this.#note(thread, jobs)
       const { value, milliseconds } = await running
       this.completions.addGroup(performance.now() - milliseconds, value.times)
-      this.#settleFiles(jobs.slice(0, value.done), thread.failures, value.bytes)
+      await this.#settleFiles(jobs.slice(0, value.done), thread.failures, value.bytes, (index) => value.targets.get(index))
       this.#models.observe(jobs[0]!.kind, { files: value.done, bytes: sumSizes(jobs.slice(0, value.done)) }, milliseconds)
       this.#deathsInARow = 0
     } catch (error) {
@@ -248,25 +277,37 @@ export class BatchRun {
       const count = error.files ?? 0
       const finished = jobs.slice(0, count)
       this.completions.addNow(count - thread.failures.size)
-      this.#settleFiles(finished, thread.failures, sumSizes(finished))
+      await this.#settleFiles(finished, thread.failures, sumSizes(finished), (index) => stampTarget(finished[index]!.target))
       const [suspect, ...others] = jobs.slice(count)
       for (const job of others) this.#queue.add(job)
       if (suspect !== undefined) await this.#afterDeath(suspect, files[count]!, error)
     }
   }
 
-  #settleFiles(jobs: readonly Job[], failures: ReadonlyMap<number, unknown>, bytes: number): void {
+  async #settleFiles(
+    jobs: readonly Job[],
+    failures: ReadonlyMap<number, unknown>,
+    bytes: number,
+    targetOf: (index: number) => TargetStamp | undefined,
+  ): Promise<void> {
+    const made: MadeFileNote[] = []
     for (const [index, job] of jobs.entries()) {
       this.#done.files++
       this.#done.bytes += job.size
-      if (failures.has(index)) this.#fail(job.source, failures.get(index))
-      else this.#made.files++
+      if (failures.has(index)) {
+        this.#fail(job.source, failures.get(index))
+        continue
+      }
+      this.#made.files++
+      const target = job.known && targetOf(index)
+      if (target !== undefined) made.push({ file: job.known!, target })
     }
     this.#made.bytes += bytes
+    await this.#manifest?.finish(made)
   }
 
   async #split(thread: WorkerThread, job: Job): Promise<void> {
-    const task = makeTask(job)
+    const [task] = (await this.#begin([job])) as [FileTask]
     try {
       const { value } = await thread.run({ type: 'begin', file: task })
       const open = { job, split: new SplitFile(task, value, this.#threads.length) }
@@ -307,18 +348,17 @@ export class BatchRun {
 
   async #finish(thread: WorkerThread, open: OpenSplit): Promise<void> {
     const { split, job } = open
+    const { task, begun, whole } = split
     this.#drop(open)
+    let target: TargetStamp | undefined
     try {
-      const { task, begun, whole } = split
-      await thread.run({ type: 'finish', file: task, begun, whole })
-      this.#done.files++
-      this.#done.bytes += job.size
-      this.#made.files++
-      this.#made.bytes += begun.length
-      this.completions.addNow(1)
+      target = (await thread.run({ type: 'finish', file: task, begun, whole })).value
     } catch (error) {
-      await this.#endJob(job, split.task, error)
+      await this.#endJob(job, task, error)
+      return
     }
+    this.completions.addNow(1)
+    await this.#settleFiles([job], new Map(), begun.length, () => target)
   }
 
   #drop(open: OpenSplit): void {
@@ -346,7 +386,7 @@ export class BatchRun {
 
   /** Does a file again whose worker died; once it has died too often with it, gives it up. */
   async #afterDeath(job: Job, task: FileTask, error: WorkerDiedError): Promise<void> {
-    await this.#removeTemporary(task)
+    if (this.#folders !== undefined) await clearAfterDeath(job, task)
     if (error.files !== undefined) job.deaths++
     if (job.deaths < DEATHS_MAX) {
       this.#queue.add(job)
@@ -358,8 +398,8 @@ export class BatchRun {
   }
 
   /** Removes what a worker may have left behind. */
-  async #removeTemporary({ target, token }: FileTask): Promise<void> {
-    if (this.#folders !== undefined) await rm(temporaryPlace(target, token), { force: true })
+  async #removeTemporary(task: FileTask): Promise<void> {
+    if (this.#folders !== undefined) await removeTemporary(task)
   }
 
   /** @throws whatever is not the death of a worker; that, too, where they all die. */
@@ -426,12 +466,4 @@ export class BatchRun {
       leftCost: this.#models.all.estimate({ files: total.files - files, bytes: total.bytes - bytes }),
     }
   }
-}
-
-function makeTask({ source, target, purpose }: Job): FileTask {
-  return { source, target, purpose, token: temporaryToken() }
-}
-
-function sumSizes(jobs: readonly Job[]): number {
-  return jobs.reduce((sum, { size }) => sum + size, 0)
 }

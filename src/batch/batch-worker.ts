@@ -1,23 +1,29 @@
 import { statSync } from 'node:fs'
+import { subscribe } from 'node:diagnostics_channel'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { FileMessage } from '../audit-channels.js'
 import { BatchError } from '../errors.js'
 import type { Place } from '../file/successor-file.js'
 import { packError, type PackedError } from './error-transfer.js'
 import { createFileWork } from './file-work.js'
 import { createVerifyWork } from './verify-work.js'
-import type {
-  Answer,
-  FailureMessage,
-  FileTask,
-  GroupResult,
-  LookedAt,
-  Results,
-  Task,
-  TrialSettings,
-  WorkerSettings,
+import {
+  FILE_CHANNELS,
+  type Answer,
+  type AuditMessage,
+  type FailureMessage,
+  type FileTask,
+  type GroupResult,
+  type Results,
+  type SeenFile,
+  type Task,
+  type TrialSettings,
+  type WorkerSettings,
 } from './messages.js'
 import { Meter, StoppedError } from './meter.js'
 import { RemoteKeys } from './shared-desk.js'
+import { stampOf } from './source-file.js'
+import { stampTarget, type TargetStamp } from './target-stamp.js'
 
 /** What runs in a worker: one task after the other, each answered. */
 
@@ -28,23 +34,36 @@ const keys = new RemoteKeys(settings.desk, (message) => port.postMessage(message
 const createWork = settings.direction === 'verify' ? createVerifyWork : createFileWork
 const work = createWork(settings, keys, meter)
 
+/** Ranges of a file open it once more, which is nobody's business. */
+let isTold = false
+if (settings.isAudited) {
+  for (const channel of FILE_CHANNELS) {
+    subscribe(channel, (told) => {
+      const message: AuditMessage = { channel, told: told as FileMessage }
+      if (isTold) port.postMessage(message)
+    })
+  }
+}
+
 function perform(task: Task): Results[keyof Results] {
-  if (task.type === 'look') return task.paths.map(lookAt)
+  isTold = task.type === 'files' || task.type === 'begin'
+  if (task.type === 'look') return task.files.map(lookAt)
   if (task.type === 'files') return makeFiles(task.files, task.trial)
   meter.check()
   const file = unpackTask(task.file)
   if (task.type === 'begin') return work.begin(file)
   if (task.type === 'range') return work.doRange(file, task.begun, task.range)
   work.finish(file, task.begun, task.whole)
-  return undefined
+  return settings.isRecorded ? stampTarget(file.target) : undefined
 }
 
 /** Looks at a file. What is no regular file is not opened, which could hold us up. */
-function lookAt(path: Place): LookedAt | PackedError {
+function lookAt({ source, target }: Pick<FileTask, 'source' | 'target'>): SeenFile | PackedError {
   try {
-    const place = unpackPlace(path)
+    const place = unpackPlace(source)
     const stats = statSync(place)
-    if (stats.isFile()) return { size: stats.size, device: stats.dev }
+    if (stats.isFile())
+      return { source: stampOf(stats), target: settings.isRecorded ? stampTarget(unpackPlace(target)) : undefined }
     const message = 'the source is not a regular file'
     return packError(new BatchError('ERR_SEALFILE_BATCH_SOURCE', message, { path: place.toString() }))
   } catch (error) {
@@ -55,6 +74,7 @@ function lookAt(path: Place): LookedAt | PackedError {
 function makeFiles(files: readonly FileTask[], trial?: TrialSettings): GroupResult {
   const chosen = trial === undefined ? work : createWork({ ...settings, ...trial }, keys, meter)
   const began = performance.now()
+  const targets = new Map<number, TargetStamp>()
   let bytes = 0
   let done = 0
   let [made, firstMs, lastMs, sumMs] = [0, 0, 0, 0]
@@ -68,6 +88,8 @@ function makeFiles(files: readonly FileTask[], trial?: TrialSettings): GroupResu
       lastMs = performance.now() - began
       if (made++ === 0) firstMs = lastMs
       sumMs += lastMs
+      const target = settings.isRecorded ? stampTarget(task.target) : undefined
+      if (target !== undefined) targets.set(index, target)
     } catch (error) {
       if (error instanceof StoppedError) break
       const message: FailureMessage = { index, failure: packError(error) }
@@ -77,7 +99,7 @@ function makeFiles(files: readonly FileTask[], trial?: TrialSettings): GroupResu
   }
   chosen.forget()
   meter.setFiles(done)
-  return { done, bytes, times: { made, firstMs, lastMs, sumMs } }
+  return { done, bytes, targets, times: { made, firstMs, lastMs, sumMs } }
 }
 
 function unpackTask(task: FileTask): FileTask {

@@ -1,4 +1,3 @@
-import type { Roots } from '../keys/rotation/work-through.js'
 import {
   resolveBatchOptions,
   type BatchReport,
@@ -7,6 +6,7 @@ import {
   type VerifyBatchOptions,
 } from './batch-options.js'
 import { BatchRun } from './batch-run.js'
+import type { BatchInputs } from './inputs.js'
 import { VerifyBatchReport } from './verify-report.js'
 
 /**
@@ -14,7 +14,7 @@ import { VerifyBatchReport } from './verify-report.js'
  * it has there, empty folders, too; an input file is taken under its name. Symbolic links that are met in a folder, and special files, are
  * left alone and told of. Each file is written beside its place, and takes it when it is whole.
  *
- * @param inputs - Files and folders. They are only read.
+ * @param inputs - Files, folders, and patterns from {@link glob}. They are only read.
  * @returns what was done, and what failed: one file's failure does not keep others from being done.
  * @throws TypeError or RangeError for options that cannot be, such as a target inside an input; an AbortError; ClosedError; with
  * `stopOnError` whatever fails first; BatchError `ERR_SEALFILE_BATCH_WORKER` where no thread stays alive.
@@ -24,7 +24,7 @@ import { VerifyBatchReport } from './verify-report.js'
  * const { failures } = await encryptBatch('photos', { target: 'photos-encrypted', keyManager, purpose: 'photos' })
  * ```
  */
-export async function encryptBatch(inputs: Roots, options: EncryptBatchOptions): Promise<BatchReport> {
+export async function encryptBatch(inputs: BatchInputs, options: EncryptBatchOptions): Promise<BatchReport> {
   return new BatchRun(resolveBatchOptions('encrypt', inputs, options)).run()
 }
 
@@ -32,11 +32,11 @@ export async function encryptBatch(inputs: Roots, options: EncryptBatchOptions):
  * Decrypts files and folders into a target folder, on several threads, as {@link encryptBatch} encrypts them. A file takes its place once all
  * of it has authenticated, each segment and the snapshot.
  *
- * @param inputs - Files and folders. They are only read.
+ * @param inputs - Files, folders, and patterns from {@link glob}. They are only read.
  * @returns what was done, and what failed: one file's failure does not keep others from being done.
  * @throws what {@link encryptBatch} throws.
  */
-export async function decryptBatch(inputs: Roots, options: DecryptBatchOptions): Promise<BatchReport> {
+export async function decryptBatch(inputs: BatchInputs, options: DecryptBatchOptions): Promise<BatchReport> {
   return new BatchRun(resolveBatchOptions('decrypt', inputs, options)).run()
 }
 
@@ -55,6 +55,6 @@ export async function decryptBatch(inputs: Roots, options: DecryptBatchOptions):
  * if (!report.ok) console.error(report.toString())
  * ```
  */
-export async function verifyBatch(inputs: Roots, options: VerifyBatchOptions): Promise<VerifyBatchReport> {
+export async function verifyBatch(inputs: BatchInputs, options: VerifyBatchOptions): Promise<VerifyBatchReport> {
   return new VerifyBatchReport(await new BatchRun(resolveBatchOptions('verify', inputs, options)).run())
 }

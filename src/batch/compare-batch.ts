@@ -6,7 +6,7 @@ import { temporaryToken } from '../file/successor-file.js'
 import type { FileFailure, Roots } from '../keys/rotation/work-through.js'
 import { resolveBatchOptions, type EncryptBatchOptions } from './batch-options.js'
 import { BatchRun } from './batch-run.js'
-import { findTarget } from './file-finder.js'
+import { findPlaces } from './file-finder.js'
 import { POLICIES, type Policy } from './task-queue.js'
 
 /** How policies are compared: as files would be encrypted, and in `target` as a place for what is thrown away. */
@@ -115,7 +115,7 @@ function checkPolicies(policies: unknown): asserts policies is readonly Policy[]
 
 /** @returns a new folder in the target, which may not be where the target of a batch may not be. */
 async function makeScratch(inputs: Roots, options: CompareBatchOptions): Promise<Path> {
-  const target = await findTarget(resolveBatchOptions('encrypt', inputs, options))
+  const { target } = await findPlaces(resolveBatchOptions('encrypt', inputs, options))
   const scratch = joinPath(target!, `compare-${temporaryToken()}`)
   await mkdir(scratch, { recursive: true })
   return scratch

@@ -50,11 +50,9 @@ export class DigestTable {
     return true
   }
 
-  /** @returns all digests, each with its value behind it, many in a piece: not to be kept. */
-  *pieces(): Generator<Uint8Array> {
-    for (const [index, block] of this.#blocks.entries()) {
-      yield block.subarray(0, Math.min(BLOCK_ENTRIES, this.#size - index * BLOCK_ENTRIES) * this.#entryLength)
-    }
+  /** @returns all digests, each with its value behind it: not to be kept. */
+  *entries(): Generator<Uint8Array> {
+    for (let number = 0; number < this.#size; number++) yield this.#entry(number)
   }
 
   #entry(number: number): Uint8Array {

@@ -1,10 +1,15 @@
+import type { FileMessage } from '../audit-channels.js'
 import type { CipherName } from '../seal/suites.js'
 import type { Place } from '../file/successor-file.js'
 import type { BadSegments } from './damage.js'
 import type { PackedError } from './error-transfer.js'
 import type { SegmentRange } from '../file/engine/range-sealer.js'
+import type { TargetStamp } from './target-stamp.js'
 
 /** What the main thread and its workers say to each other. No message holds a key. */
+
+/** The channels of `node:diagnostics_channel` that workers have something to tell on. */
+export const FILE_CHANNELS = ['sealfile:file-open', 'sealfile:file-create'] as const
 
 export type Direction = 'encrypt' | 'decrypt' | 'verify'
 
@@ -18,6 +23,10 @@ export interface WorkerSettings {
   readonly pieceLength: number
   readonly durability: 'os' | 'fsync'
   readonly overwrite: boolean
+  /** Tell of targets how they were when they were made. */
+  readonly isRecorded: boolean
+  /** Tell what the channels of `node:diagnostics_channel` say. */
+  readonly isAudited: boolean
   /** Bytes of sources a second, of all workers together. */
   readonly bytesPerSecond: number | undefined
   /** Where keys are asked for. */
@@ -36,6 +45,8 @@ export interface FileTask {
   readonly purpose: string
   /** Makes the name of the temporary file, so that whoever outlives the worker can remove it. */
   readonly token: string
+  /** What may be in the target's place: a file that this batch made. Undefined for nothing. */
+  readonly replaces?: TargetStamp | undefined
 }
 
 /** A file that was begun, to be worked on range by range: what every worker must know of it. */
@@ -77,7 +88,7 @@ export type TrialSettings = Partial<Pick<WorkerSettings, 'segmentSize' | 'pieceL
 
 /** What a worker is to do. */
 export type Task =
-  | { readonly type: 'look'; readonly paths: readonly Place[] }
+  | { readonly type: 'look'; readonly files: readonly Pick<FileTask, 'source' | 'target'>[] }
   | { readonly type: 'files'; readonly files: readonly FileTask[]; readonly trial?: TrialSettings }
   | { readonly type: 'begin'; readonly file: FileTask }
   | { readonly type: 'range'; readonly file: FileTask; readonly begun: BegunFile; readonly range: SegmentRange }
@@ -85,20 +96,20 @@ export type Task =
 
 /** What comes of each kind of task. */
 export interface Results {
-  /** Errors where there is no file. */
-  readonly look: readonly (LookedAt | PackedError)[]
+  /** Errors where there is nothing to work on. */
+  readonly look: readonly (SeenFile | PackedError)[]
   readonly files: GroupResult
   readonly begin: BegunFile
   readonly range: RangeResult
-  readonly finish: undefined
+  /** The target; undefined unless that is to be recorded. */
+  readonly finish: TargetStamp | undefined
 }
 
-/** What is seen of a file before it is opened. */
-export interface LookedAt {
-  /** Bytes. */
-  readonly size: number
-  /** Which one it is on. */
-  readonly device: number
+/** What was seen of a file before it is worked on. */
+export interface SeenFile {
+  readonly source: SourceStamp
+  /** What is in the target's place; undefined for nothing, and unless targets are recorded. */
+  readonly target: TargetStamp | undefined
 }
 
 /** What came of a range of a file, or of all of them. */
@@ -115,6 +126,8 @@ export interface GroupResult {
   readonly done: number
   /** Plaintext bytes of those that did not fail. */
   readonly bytes: number
+  /** The targets that were made, by their places in the group; none unless they are to be recorded. */
+  readonly targets: ReadonlyMap<number, TargetStamp>
   readonly times: GroupTimes
 }
 
@@ -133,6 +146,12 @@ export interface FailureMessage {
   /** Its place in the group. */
   readonly index: number
   readonly failure: PackedError
+}
+
+/** Something was told on a channel, for whoever listens in the main thread. */
+export interface AuditMessage {
+  readonly channel: (typeof FILE_CHANNELS)[number]
+  readonly told: FileMessage
 }
 
 /** The answer to a task. */

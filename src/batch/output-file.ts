@@ -8,6 +8,7 @@ import { systemError } from '../file/io/system-errors.js'
 import { folderOf } from '../compat/paths.js'
 import { temporaryPlace, type Place } from '../file/successor-file.js'
 import type { FileTask, SourceStamp } from './messages.js'
+import { isSameTarget, stampTarget, type TargetStamp } from './target-stamp.js'
 
 /** How files get into their places. */
 export interface OutputRules {
@@ -19,19 +20,21 @@ export interface OutputRules {
 export class OutputFile {
   readonly fd: number
   readonly #target: Place
+  readonly #replaces: TargetStamp | undefined
   readonly #temporary: Place
   readonly #rules: OutputRules
 
-  private constructor(fd: number, { target, token }: FileTask, rules: OutputRules) {
+  private constructor(fd: number, { target, token, replaces }: FileTask, rules: OutputRules) {
     this.fd = fd
     this.#target = target
+    this.#replaces = replaces
     this.#temporary = temporaryPlace(target, token)
     this.#rules = rules
   }
 
   /** @throws system errors; EEXIST if something is in its place that must stay. */
   static create(task: FileTask, rules: OutputRules): OutputFile {
-    if (!rules.overwrite) checkFree(task.target)
+    if (!rules.overwrite) checkFree(task.target, task.replaces)
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
     return new OutputFile(openSync(temporaryPlace(task.target, task.token), flags, 0o600), task, rules)
   }
@@ -67,8 +70,8 @@ export class OutputFile {
       } finally {
         closeSync(this.fd)
       }
-      if (!this.#rules.overwrite) checkFree(this.#target)
-      runSync(nodeDisk, this.#rules.overwrite ? this.#replace() : this.#move())
+      if (!this.#rules.overwrite) checkFree(this.#target, this.#replaces)
+      runSync(nodeDisk, this.#rules.overwrite || this.#replaces !== undefined ? this.#replace() : this.#move())
     } catch (error) {
       unlinkSync(this.#temporary)
       throw error
@@ -98,7 +101,8 @@ export class OutputFile {
 }
 
 /** A symbolic link that leads nowhere is something, too. */
-function checkFree(target: Place): void {
-  if (lstatSync(target, { throwIfNoEntry: false }) === undefined) return
+function checkFree(target: Place, replaces: TargetStamp | undefined): void {
+  const found = stampTarget(target)
+  if (found === undefined || (replaces !== undefined && isSameTarget(found, replaces))) return
   throw systemError('EEXIST', 'open', { path: target.toString() })
 }

@@ -1,11 +1,15 @@
 import type { Worker } from 'node:worker_threads'
+import { publish } from '../audit-channels.js'
 import { BatchError } from '../errors.js'
 import type { KeySource } from '../file/key-source.js'
 import { unpackError } from './error-transfer.js'
-import type { Answer, FailureMessage, Results, Task, WorkerSettings } from './messages.js'
+import type { Answer, AuditMessage, FailureMessage, Results, Task, WorkerSettings } from './messages.js'
 import { Counters, StoppedError } from './meter.js'
 import { createDesk, KEY_REQUEST, KeyDesk } from './shared-desk.js'
 import { startWorker } from './start-worker.js'
+
+/** A worker's garbage is collected when it is this much: what it works on lies elsewhere. */
+const LIMITS = { maxYoungGenerationSizeMb: 4 }
 
 /** What all workers of a batch have in common. */
 export type ThreadSettings = Omit<WorkerSettings, 'desk' | 'counters'>
@@ -88,10 +92,11 @@ export class WorkerThread {
     this.#counters = new Counters()
     const workerData: WorkerSettings = { ...this.#settings, desk: memory, counters: this.#counters.memory }
     // Without execArgv the worker would inherit flags such as --input-type, and fail on them.
-    const worker = startWorker({ name: 'sealfile-batch', workerData, execArgv: [] })
+    const worker = startWorker({ name: 'sealfile-batch', workerData, execArgv: [], resourceLimits: LIMITS })
     let cause: unknown
-    worker.on('message', (message: Answer | FailureMessage | typeof KEY_REQUEST) => {
+    worker.on('message', (message: Answer | AuditMessage | FailureMessage | typeof KEY_REQUEST) => {
       if (message === KEY_REQUEST) void desk.answer()
+      else if ('channel' in message) publish(message.channel, () => message.told)
       else if ('failure' in message) this.#failures.set(message.index, unpackError(message.failure))
       else this.#settle(message)
     })

@@ -73,7 +73,7 @@ describe('a tree', () => {
     chmodSync(join(source, 'a.txt'), 0o640)
     utimesSync(join(source, 'a.txt'), 1_000, 2_000.5)
     const [encrypted, target] = [freshPath(), freshPath()]
-    const done = { files: 4, bytes: BYTES, failures: [], skipped: [] }
+    const done = { files: 4, bytes: BYTES, unchanged: 0, failures: [], skipped: [] }
     expect(await encrypt(source, encrypted)).toEqual(done)
     expect(namesIn(encrypted)).toEqual(namesIn(source))
     expect(readEncrypted(join(encrypted, 'b/c/d.bin')).equals(FILES['b/c/d.bin'])).toBe(true)

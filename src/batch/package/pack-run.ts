@@ -5,8 +5,8 @@ import { ClosedError } from '../../errors.js'
 import { checkAborted } from '../../file/io/system-errors.js'
 import { temporaryToken } from '../../file/successor-file.js'
 import type { FileFailure } from '../../keys/rotation/work-through.js'
-import type { BatchReport } from '../batch-options.js'
-import { FileFinder, findTarget, type MetFile } from '../file-finder.js'
+import type { BatchReport, PackageReport } from '../batch-options.js'
+import { FileFinder, findPlaces, type MetFile, type Places } from '../file-finder.js'
 import { OutputFile } from '../output-file.js'
 import { SourceFile } from '../source-file.js'
 import { fileContext, fileName, manifestContext, MANIFEST_NAME } from './bindings.js'
@@ -56,16 +56,17 @@ export class PackRun {
     this.#plan = plan
   }
 
-  async run(): Promise<BatchReport> {
+  async run(): Promise<PackageReport> {
     const { batch, open } = this.#plan
     checkAborted(batch.signal)
     await open.keySource.prepare?.()
-    const target = (await findTarget(batch))!
+    const places = await findPlaces(batch)
+    const target = places.target!
     const task = { source: target, target, purpose: open.purpose, token: temporaryToken() }
     const output = OutputFile.create(task, batch.settings)
     const stopTelling = this.#progress.tell(batch.onProgress, (error) => this.#stop(error))
     try {
-      await this.#fill(target, output.fd)
+      await this.#fill(places, output.fd)
       stopTelling()
       this.#throwIfEnded()
     } catch (error) {
@@ -79,13 +80,13 @@ export class PackRun {
     return { ...this.#made, failures: this.#failures, skipped: this.#skipped }
   }
 
-  async #fill(target: Path, fd: number): Promise<void> {
+  async #fill(places: Places, fd: number): Promise<void> {
     const { open } = this.#plan
-    const spool = new ManifestSpool(target, { ...open, context: manifestContext(open.context) })
+    const spool = new ManifestSpool(places.target!, { ...open, context: manifestContext(open.context) })
     try {
       await spool.add(headerLine({ id: this.#id }))
       const zip = new ZipWriter(fd, (number) => (number === MANIFEST ? MANIFEST_NAME : fileName(number)))
-      await this.#find(target, zip, spool)
+      await this.#find(places, zip, spool)
       this.#throwIfEnded()
       zip.begin(MANIFEST)
       for await (const piece of spool.content()) await zip.write(piece)
@@ -97,8 +98,8 @@ export class PackRun {
     }
   }
 
-  async #find(target: Path, zip: ZipWriter, spool: ManifestSpool): Promise<void> {
-    const finder = new FileFinder(this.#plan.batch, target, {
+  async #find(places: Places, zip: ZipWriter, spool: ManifestSpool): Promise<void> {
+    const finder = new FileFinder(this.#plan.batch, places, {
       file: (met) =>
         this.#orStop(async () => {
           this.#progress.total.files++

@@ -1,7 +1,7 @@
 import type { PathLike } from '../../file/io/steps.js'
 import { checkAborted } from '../../file/io/system-errors.js'
 import type { Roots } from '../../keys/rotation/work-through.js'
-import type { BatchReport } from '../batch-options.js'
+import type { PackageReport } from '../batch-options.js'
 import { fileName } from './bindings.js'
 import type { PackedFile, PackedFolder } from './manifest.js'
 import { PackRun } from './pack-run.js'
@@ -46,7 +46,7 @@ export type ListedMember = ListedFile | PackedFolder
  * await packBatch('photos', { target: 'photos.zip', keyManager, purpose: 'photos' })
  * ```
  */
-export async function packBatch(inputs: Roots, options: PackBatchOptions): Promise<BatchReport> {
+export async function packBatch(inputs: Roots, options: PackBatchOptions): Promise<PackageReport> {
   return new PackRun(resolvePackOptions(inputs, options)).run()
 }
 
@@ -65,7 +65,7 @@ export async function packBatch(inputs: Roots, options: PackBatchOptions): Promi
  * const { failures } = await unpackBatch('photos.zip', { target: 'photos', keyManager, purpose: 'photos' })
  * ```
  */
-export async function unpackBatch(path: PathLike, options: UnpackBatchOptions): Promise<BatchReport> {
+export async function unpackBatch(path: PathLike, options: UnpackBatchOptions): Promise<PackageReport> {
   return new UnpackRun(resolveUnpackOptions(path, options)).run()
 }
 

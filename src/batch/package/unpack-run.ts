@@ -7,7 +7,7 @@ import { checkAborted } from '../../file/io/system-errors.js'
 import { temporaryToken } from '../../file/successor-file.js'
 import { runParallel } from '../../file/tree/run-parallel.js'
 import type { FileFailure } from '../../keys/rotation/work-through.js'
-import type { BatchReport } from '../batch-options.js'
+import type { PackageReport } from '../batch-options.js'
 import { OutputFile } from '../output-file.js'
 import { TargetFolders } from '../target-folders.js'
 import { checkCompression } from './compression.js'
@@ -38,7 +38,7 @@ export class UnpackRun {
     this.#taken = plan.batch.settings.overwrite ? new Set() : undefined
   }
 
-  async run(): Promise<BatchReport> {
+  async run(): Promise<PackageReport> {
     const { batch, open } = this.#plan
     checkAborted(batch.signal)
     await open.keySource.prepare?.()

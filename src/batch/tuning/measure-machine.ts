@@ -114,6 +114,8 @@ class Bench {
       cipher: 'aes-256-gcm',
       durability: 'os',
       overwrite: true,
+      isRecorded: false,
+      isAudited: false,
       bytesPerSecond: undefined,
       common: this.#common.memory,
     }
@@ -130,12 +132,12 @@ class Bench {
 
   async #measureMessages(thread: WorkerThread): Promise<number | null> {
     // The thread starts with the first.
-    await thread.run({ type: 'look', paths: [] })
+    await thread.run({ type: 'look', files: [] })
     const end = performance.now() + BUDGETS.message
     const times: number[] = []
     while (times.length < MESSAGES && performance.now() < end) {
       const began = performance.now()
-      await thread.run({ type: 'look', paths: [] })
+      await thread.run({ type: 'look', files: [] })
       times.push(performance.now() - began)
     }
     return times.length === 0 ? null : quantile(times, 0.5)
@@ -155,7 +157,7 @@ class Bench {
     const threads = this.#addThreads(most)
     const shared = await this.#makeSource('shared', SHARED_SIZE)
     const small = await Promise.all(Array.from({ length: SMALL_COUNT }, (_, i) => this.#makeSource(`small-${i}`, SMALL_SIZE)))
-    await Promise.all(threads.map((thread) => thread.run({ type: 'look', paths: [] })))
+    await Promise.all(threads.map((thread) => thread.run({ type: 'look', files: [] })))
     await this.#measure('workers', (count) => this.#share(threads.slice(0, count), [shared, ...small], most))
   }
 

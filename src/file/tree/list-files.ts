@@ -30,13 +30,12 @@ export interface ListOptions {
 
 /** Names that are asked for with one call. */
 const BUFFER_SIZE = 256
-/** Folders that are open at a time, one in the other. */
-const OPEN_MAX = 64
-
 /**
  * Names as bytes. Bun knows no types of names that are Buffers; Node needs Buffers to find the types where the file system does not tell them.
  */
 const NAME_ENCODING = (process.versions['bun'] === undefined ? 'buffer' : 'latin1') as BufferEncoding
+/** Folders that are open at a time, one in the other. */
+const OPEN_MAX = 64
 
 /**
  * Lists files and all files in folders, in no order that means anything, one folder after the other. Symbolic links are followed

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { listFiles, type FoundFile } from '../../../src/file/tree/list-files.js'
@@ -49,4 +49,21 @@ test('tells of what is missing, and goes on', async () => {
   const [first, second] = await list(missing, there)
   expect(first).toMatchObject({ path: missing, error: { code: 'ENOENT' } })
   expect(second).toEqual({ path: there })
+})
+
+test('gives names as they are read where nobody changes folders, and enters those alone that are wanted', async () => {
+  const folder = inFolder('still')
+  mkdirSync(join(folder, 'a/deep'), { recursive: true })
+  mkdirSync(join(folder, 'b'))
+  const count = 20_000
+  for (let i = 0; i < count; i++) writeFileSync(join(folder, `a/${i}`), '')
+  for (const path of ['a/deep/x', 'b/y']) writeFileSync(join(folder, path), '')
+  let found = 0
+  for await (const { path } of listFiles([folder], { isStill: true, enters: (inner) => !inner.toString().endsWith('/b') })) {
+    expect(path.toString().endsWith('/y')).toBe(false)
+    // What is gone before it was read is not given.
+    if (found++ === 0) rmSync(join(folder, 'a'), { recursive: true })
+  }
+  expect(found).toBeGreaterThan(0)
+  expect(found).toBeLessThan(count / 2)
 })
