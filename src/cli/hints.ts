@@ -16,6 +16,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ERR_SEALFILE_KEYRING: 'Check the path, or restore the keyring from a copy.',
   ERR_SEALFILE_KEYRING_VERSION: 'Update sealfile.',
   ERR_SEALFILE_KEYRING_SLOT: 'See what there is: sealfile keys list',
+  ERR_SEALFILE_PACKAGE: 'Check the path, or get the package again from where it was made.',
   ERR_SEALFILE_CONFIG: 'See docs/configuration.md, or give the option.',
   ERR_SEALFILE_PACKAGE_MISSING: 'Install it beside sealfile.',
   EEXIST: 'Nothing was changed. Choose another name, or let --force replace it where the command has that.',

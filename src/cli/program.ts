@@ -12,9 +12,11 @@ import { addEncrypt } from './commands/encrypt.js'
 import { addInfo } from './commands/info.js'
 import { addKeys } from './commands/keys.js'
 import { addMigrate } from './commands/migrate.js'
+import { addPack } from './commands/pack.js'
 import { addReencrypt } from './commands/reencrypt.js'
 import { addRewrap } from './commands/rewrap.js'
 import { addSalvage } from './commands/salvage.js'
+import { addUnpack } from './commands/unpack.js'
 import { addVerify } from './commands/verify.js'
 import { addGlobalOptions } from './global-options.js'
 import { addOptionsTopic, configureHelp } from './help.js'
@@ -32,7 +34,7 @@ export function createProgram(bind: Bind): Command {
   configureHelp(program)
   addGlobalOptions(program)
   const groups = [addKeys, addEncrypt, addDecrypt, addCat, addAppend, addEdit, addInfo, addVerify, addSalvage]
-  const others = [addRewrap, addReencrypt, addBatch, addMigrate, addBench]
+  const others = [addRewrap, addReencrypt, addBatch, addPack, addUnpack, addMigrate, addBench]
   for (const add of [...groups, ...others]) add(program, bind)
   addCompletion(program)
   addOptionsTopic(program)

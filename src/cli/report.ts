@@ -22,7 +22,7 @@ export class Report {
 
   /** Gives what the command was called for. */
   async result(facts: Facts, text: string): Promise<void> {
-    await write(process.stdout, this.isJson ? toJson(facts) : `${text}\n`)
+    await write(process.stdout, this.isJson ? toJson(facts) : printable(text))
   }
 
   /**
@@ -37,7 +37,7 @@ export class Report {
 
   /** Tells people something that they can do without. */
   async note(text: string): Promise<void> {
-    if (!this.isJson && !this.isQuiet) await write(process.stderr, `${text}\n`)
+    if (!this.isJson && !this.isQuiet) await write(process.stderr, printable(text))
   }
 
   /** Tells of something that went wrong and did not end the command. */
@@ -69,7 +69,12 @@ export function errorFacts(error: unknown): Facts {
 
 function describeError(error: unknown): string {
   const { message, hint } = errorFacts(error) as { readonly message: string; readonly hint?: string }
-  return `sealfile: ${message}\n${hint === undefined ? '' : `${hint}\n`}`
+  return printable(`sealfile: ${message}${hint === undefined ? '' : `\n${hint}`}`)
+}
+
+/** Names of files may hold what a terminal obeys. */
+function printable(text: string): string {
+  return `${text.replace(/\p{Cc}/gu, (character) => (['\n', '\t'].includes(character) ? character : '?'))}\n`
 }
 
 function toJson(facts: Facts): string {

@@ -201,3 +201,8 @@ describe('info, verify and salvage', () => {
     expect((await folder.run(['salvage', 'good', 'saved-whole'])).status).toBe(0)
   })
 })
+
+test('a name cannot tell a terminal what to do', async () => {
+  const { stderr } = await folder.run(['cat', 'red \u001b[31m'])
+  expect(stderr).toContain('red ?[31m')
+})

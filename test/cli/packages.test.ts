@@ -1,0 +1,54 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { CommandFolder } from '../support/run-command.js'
+
+const folder = new CommandFolder()
+const { at } = folder
+const parse = (text: string): unknown => JSON.parse(text)
+
+beforeAll(async () => {
+  mkdirSync(at('tree/inner'), { recursive: true })
+  writeFileSync(at('tree/one'), 'first')
+  writeFileSync(at('tree/inner/two'), Buffer.alloc(200_000, 'second '))
+  expect((await folder.run(['pack', 'tree', 'tree.zip', '--compression', 'gzip'])).status).toBe(0)
+})
+
+describe('pack and unpack', () => {
+  test('there, listed, and back', async () => {
+    expect(readFileSync(at('tree.zip')).includes('inner')).toBe(false)
+    const { stdout } = await folder.run(['unpack', '--list', '--json', 'tree.zip'])
+    const members = [{ kind: 'file', path: 'inner/two', size: 200_000 }, { kind: 'file', path: 'one', size: 5 }, { path: 'inner' }]
+    expect(parse(stdout)).toMatchObject({
+      command: 'unpack',
+      members: expect.arrayContaining(members.map((member) => expect.objectContaining(member) as unknown)) as unknown,
+    })
+    const unpacked = await folder.run(['unpack', 'tree.zip', 'out', '--json'])
+    expect(parse(unpacked.stdout)).toEqual({
+      command: 'unpack',
+      package: 'tree.zip',
+      target: 'out',
+      files: 2,
+      bytes: 200_005,
+      failures: [],
+    })
+    expect(readFileSync(at('out/inner/two')).equals(readFileSync(at('tree/inner/two')))).toBe(true)
+  })
+
+  test('nothing is replaced unless it is told to', async () => {
+    const before = readFileSync(at('tree.zip'))
+    expect((await folder.run(['pack', 'tree/one', 'tree.zip'])).status).toBe(1)
+    expect(readFileSync(at('tree.zip')).equals(before)).toBe(true)
+    expect((await folder.run(['pack', 'tree/one', 'other.zip'])).status).toBe(0)
+    expect((await folder.run(['pack', '-f', 'tree', 'other.zip'])).status).toBe(0)
+  })
+
+  test('what was altered, or is no package, is refused as a whole', async () => {
+    const cut = readFileSync(at('tree.zip'))
+    writeFileSync(at('cut.zip'), cut.subarray(0, cut.length - 30))
+    expect((await folder.run(['unpack', 'cut.zip', 'nothing'])).status).toBe(4)
+    expect((await folder.run(['unpack', 'tree/one', 'nothing'])).status).toBe(4)
+    expect((await folder.run(['unpack', '-p', 'other', 'tree.zip', 'nothing'])).status).toBe(3)
+    expect(existsSync(at('nothing/one'))).toBe(false)
+    expect((await folder.run(['unpack', 'tree.zip'])).status).toBe(2)
+  })
+})
