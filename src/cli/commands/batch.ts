@@ -77,7 +77,7 @@ export function splitTarget(paths: readonly string[]): { readonly inputs: readon
 }
 
 /** @returns the folder that a batch sees the files in; undefined where there are several. */
-async function rootOf(inputs: readonly string[]): Promise<string | undefined> {
+export async function rootOf(inputs: readonly string[]): Promise<string | undefined> {
   const [input] = inputs
   if (input === undefined || inputs.length > 1) return undefined
   return (await stat(input)).isDirectory() ? input : dirname(input)
