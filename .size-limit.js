@@ -5,8 +5,8 @@
  */
 const atOnce = {
   name: 'at once',
-  setup({ onResolve }) {
-    onResolve({ filter: /./ }, ({ kind }) => (kind === 'dynamic-import' ? { external: true } : undefined))
+  setup(build) {
+    build.onResolve({ filter: /./ }, ({ kind }) => (kind === 'dynamic-import' ? { external: true } : undefined))
   },
 }
 

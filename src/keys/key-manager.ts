@@ -24,7 +24,7 @@ import {
   type SlotInfo,
 } from './key-manager-options.js'
 import type { KeyProvider } from './key-provider.js'
-import { addGeneration, addSlot, removeGeneration, removeSlot, replaceSlot, type Edit } from './keyring-edits.js'
+import type { Edit } from './keyring-edits.js'
 import { encodeBytes } from './keyring-fields.js'
 import type { KeyringPath } from './keyring-file.js'
 import { checkAuthentic, createKeyring } from './keyring-keys.js'
@@ -41,7 +41,7 @@ import type { Roots } from './rotation/work-through.js'
 
 const SECRET_LENGTH = 32
 
-// What rotates keys is loaded when it is asked for: most programs never do.
+// What changes keyrings and rotates keys is loaded when it is asked for: most programs never do.
 
 /**
  * Holds the master keys of one keyring, and wraps and unwraps the keys of files with them. Give it to whatever opens files;
@@ -216,6 +216,7 @@ export class KeyManager implements KeySource, Disposable {
     options: KeyringChangeOptions & { readonly provider?: KeyProvider | undefined } = {},
   ): Promise<void> {
     const { provider } = options
+    const { removeSlot } = await import('./keyring-edits.js')
     let slot: Slot | undefined
     const edit: Edit = (keyring) => {
       slot = keyring.slots.find((other) => encodeBytes(other.id) === id)
@@ -263,6 +264,7 @@ export class KeyManager implements KeySource, Disposable {
       let slot: KnownSlot | undefined
       const makeEdit = async (keyringKey: Uint8Array): Promise<Edit> => {
         slot = await createSlot(unlocker, { keyringId: this.#keys.id, keyringKey, label: old.slot.label, argon2, signal })
+        const { replaceSlot } = await import('./keyring-edits.js')
         return replaceSlot(encodeBytes(old.slot.id), slot)
       }
       await this.#change(makeEdit, options, () => ({ change: 'change-passphrase', slotId: encodeBytes(slot!.id) }))
@@ -279,6 +281,7 @@ export class KeyManager implements KeySource, Disposable {
    * @returns the new generation.
    */
   async rotateMasterKey(options: KeyringChangeOptions = {}): Promise<number> {
+    const { addGeneration } = await import('./keyring-edits.js')
     const { current } = await this.#change(addGeneration, options, ({ current: generation }) => ({
       change: 'rotate-master-key',
       generation,
@@ -324,6 +327,7 @@ export class KeyManager implements KeySource, Disposable {
    */
   async retireGeneration(generation: number, options: RetireOptions): Promise<void> {
     const { checkUnused } = await import('./rotation/retire.js')
+    const { removeGeneration } = await import('./keyring-edits.js')
     await this.reload()
     removeGeneration(generation)(this.#keyring.keyring)
     await checkUnused(this, generation, options)
@@ -412,6 +416,7 @@ export class KeyManager implements KeySource, Disposable {
       let slot: KnownSlot | undefined
       const makeEdit = async (keyringKey: Uint8Array): Promise<Edit> => {
         slot = await createSlot(unlocker, { keyringId: this.#keys.id, keyringKey, label, argon2, signal })
+        const { addSlot } = await import('./keyring-edits.js')
         return addSlot(slot)
       }
       try {

@@ -25,7 +25,7 @@ const LOADS = {
 }
 const COMMON = /^(bytes|seal|container|file)\/|^[^/]+$/
 /** Of the layer of keys, what `sealfile` loads when it is asked for. */
-const LATER = /^keys\/(rotation\/|argon2id|calibration)/
+const LATER = /^keys\/(rotation\/|argon2id|calibration|keyring-edits)/
 
 /** Prints the addresses of all files that an import loads. */
 const HOOK = `import { writeSync } from 'node:fs'
