@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { decryptBatch, encryptBatch } from '../src/batch.js'
-import { assert, EncryptedFile, options } from './harness.js'
+import { assert, EncryptedFile, noteCeiling, options } from './harness.js'
 
 /** How much memory a batch on two threads needs beyond the idle process: for very many names in one folder, and for one very large file. */
 
@@ -28,9 +28,8 @@ interface Measured {
 /**
  * @param count - Names in one folder. They are links of empty encrypted files, and so is what becomes of them.
  * @param size - Bytes of a sparse file, of which as much is encrypted as can be within the seconds and the space that there are.
- * @returns how many targets were missed.
  */
-export async function benchBatchMemory(count: number, size: number, seconds: number): Promise<number> {
+export async function benchBatchMemory(count: number, size: number, seconds: number): Promise<void> {
   const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sealfile-bench-'))
   try {
     const source = join(scratch, 'names')
@@ -40,12 +39,11 @@ export async function benchBatchMemory(count: number, size: number, seconds: num
       if (i % LINKS_MAX === 0) await EncryptedFile.writeFile(original, '', options)
       linkSync(original, join(source, `a name that is not short, as names are that people give ${i}`))
     }
-    let missed = 0
     for (const keeps of [false, true]) {
       const names = await measure('decrypt', source, scratch, 0, 0, keeps)
       assert(names.files === count, `${names.files} of ${count} files were made`)
       const what = `a batch of ${count} names in one folder`
-      missed += tell(keeps ? `${what}, with new names and a manifest` : what, names)
+      note(keeps ? `${what}, with new names and a manifest` : what, names)
     }
     const sparse = join(scratch, 'sparse')
     writeFileSync(sparse, '')
@@ -53,18 +51,14 @@ export async function benchBatchMemory(count: number, size: number, seconds: num
     const { bavail, bsize } = statfsSync(scratch)
     const large = await measure('encrypt', sparse, scratch, seconds * 1_000, bavail * bsize * SHARE)
     const part = large.isWhole ? '' : `: ended after ${(large.bytes / GIB).toFixed(1)} GiB, for want of time or space`
-    missed += tell(`a batch of one sparse file of ${(size / GIB).toFixed(0)} GiB${part}`, large)
-    return missed
+    note(`a batch of one sparse file of ${(size / GIB).toFixed(0)} GiB${part}`, large)
   } finally {
     rmSync(scratch, { recursive: true })
   }
 }
 
-function tell(what: string, { above }: Measured): number {
-  const isReached = above <= TARGET_MIB
-  const verdict = isReached ? 'reached' : `over by ${(above - TARGET_MIB).toFixed(0)} MiB`
-  console.log(`memory of ${what}: ${above.toFixed(1)} MiB above idle, wanted ${TARGET_MIB}: ${verdict}`)
-  return isReached ? 0 : 1
+function note(what: string, { above }: Measured): void {
+  noteCeiling({ what, value: above, wanted: TARGET_MIB, unit: 'MiB above the idle process' })
 }
 
 /**

@@ -67,7 +67,8 @@ const taken = new Int32Array(next)
 for (let i = Atomics.add(taken, 0, 1); i < files.length; i = Atomics.add(taken, 0, 1)) copyFileSync(files[i][0], files[i][1])
 `
 
-async function copyTree(source: string, target: string): Promise<void> {
+/** What a batch is measured by. */
+export async function copyTree(source: string, target: string): Promise<void> {
   mkdirSync(target)
   const files: [string, string][] = []
   for (const folder of readdirSync(source)) {
@@ -83,14 +84,19 @@ async function copyTree(source: string, target: string): Promise<void> {
 }
 
 /** @param count - Files of 4 KiB. */
+export function makeTree(folder: string, count: number): void {
+  const content = Buffer.alloc(4_096, 'content ')
+  for (let i = 0; i < count; i++) {
+    if (i % 200 === 0) mkdirSync(join(folder, `${i / 200}`), { recursive: true })
+    writeFileSync(join(folder, `${Math.floor(i / 200)}`, `${i}`), content)
+  }
+}
+
+/** @param count - Files of 4 KiB. */
 export async function benchBatchSmall(rounds: number, count: number): Promise<void> {
   const folder = scratchFolder()
   const [source, encrypted, target] = [join(folder, 'source'), join(folder, 'encrypted'), join(folder, 'target')]
-  const content = Buffer.alloc(4_096, 'content ')
-  for (let i = 0; i < count; i++) {
-    if (i % 200 === 0) mkdirSync(join(source, `${i / 200}`), { recursive: true })
-    writeFileSync(join(source, `${Math.floor(i / 200)}`, `${i}`), content)
-  }
+  makeTree(source, count)
   const plain: Contender = {
     name: `a copy on ${WORKERS} threads`,
     async run() {

@@ -82,10 +82,10 @@ function pageWriter(name: string, openFile: () => Promise<Handle>, positions: re
   }
 }
 
-/** @param size - Of the file, in bytes. */
-export async function benchRandomAccess(rounds: number, size: number): Promise<void> {
+/** @param size - Of the file, in bytes. @param count - Pages in each round. */
+export async function benchRandomAccess(rounds: number, size: number, count: number): Promise<void> {
   await makeFiles('random', size)
-  const positions = randomPages(size, 20_000)
+  const positions = randomPages(size, count)
   const fewPositions = positions.map((position) => position % (8 * PAGE))
   for (const segmentSize of SEGMENT_SIZES) {
     const where = `in ${size / MIB} MiB, segments of ${kib(segmentSize)}`

@@ -2,31 +2,34 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { EncryptedFile, options } from './harness.js'
+import { EncryptedFile, noteCeiling, noteTrace, options } from './harness.js'
 
 /** How much memory a process needs beyond idling while a large file streams through it. */
 
 const MIB = 2 ** 20
+const GIB = 2 ** 30
 const PIECE = 65_536
 const TARGET_MIB = 24
+/** Points of the trace, each the most of its stretch. */
+const POINTS = 128
 
-/** @returns MiB above the idle process, and whether the target was missed. */
-export async function benchMemory(total: number, path: string): Promise<number> {
-  let missed = 0
+export async function benchMemory(total: number, path: string): Promise<void> {
   for (const direction of ['write', 'read']) {
     const child = fork(fileURLToPath(import.meta.url), [direction, String(total), path], { execArgv: [] })
-    const [above] = (await once(child, 'message')) as [number]
+    const [trace] = (await once(child, 'message')) as [[done: number, above: number][]]
     await once(child, 'exit')
-    const verdict = above <= TARGET_MIB ? 'reached' : `over by ${(above - TARGET_MIB).toFixed(0)} MiB`
-    console.log(
-      `memory while ${total / MIB} MiB are ${direction === 'write' ? 'written' : 'read'}: ${above.toFixed(1)} MiB above idle, wanted ${TARGET_MIB}: ${verdict}`,
-    )
-    if (above > TARGET_MIB) missed++
+    const what = `${total / MIB} MiB ${direction === 'write' ? 'written' : 'read'} in 64 KiB calls`
+    noteTrace(direction === 'write' ? 'writing' : 'reading', trace)
+    noteCeiling({
+      what,
+      value: Math.max(...trace.map(([, above]) => above)),
+      wanted: TARGET_MIB,
+      unit: 'MiB above the idle process',
+    })
   }
-  return missed
 }
 
-/** Streams in a process of its own, and reports its peak above what it had before. */
+/** Streams in a process of its own, and reports its memory above what it had before: GiB that are done, and MiB. */
 async function stream(direction: string, total: number, path: string): Promise<void> {
   const piece = Buffer.alloc(PIECE)
   randomBytes(PIECE).copy(piece)
@@ -34,15 +37,21 @@ async function stream(direction: string, total: number, path: string): Promise<v
   await warmUp.close()
   global.gc?.()
   const idle = process.memoryUsage.rss()
-  let peak = idle
+  const trace: [done: number, above: number][] = []
+  const stretch = total / POINTS
+  let peak = 0
   const file = await EncryptedFile.open(path, direction === 'write' ? 'w' : 'r', options)
-  for (let done = 0; done < total; done += PIECE) {
+  for (let done = PIECE; done <= total; done += PIECE) {
     if (direction === 'write') await file.write(piece)
     else await file.read(piece, 0, PIECE)
-    if (done % MIB === 0) peak = Math.max(peak, process.memoryUsage.rss())
+    if (done % MIB === 0) peak = Math.max(peak, (process.memoryUsage.rss() - idle) / MIB)
+    if (done % stretch === 0) {
+      trace.push([done / GIB, peak])
+      peak = 0
+    }
   }
   await file.close()
-  process.send!((peak - idle) / MIB)
+  process.send!(trace)
   process.disconnect()
 }
 

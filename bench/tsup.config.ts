@@ -6,6 +6,7 @@ export default defineConfig({
     main: 'bench/main.ts',
     memory: 'bench/memory.ts',
     'batch-memory': 'bench/batch-memory.ts',
+    'open-handles': 'bench/open-handles.ts',
     'argon2-worker': 'src/keys/argon2-worker.js',
     'batch-worker': 'src/batch/batch-worker.ts',
   },
@@ -15,5 +16,7 @@ export default defineConfig({
   platform: 'node',
   splitting: true,
   silent: true,
-  clean: true,
+  clean: ['!results.json'],
+  // Peers and what draws charts are found where they are installed.
+  skipNodeModulesBundle: true,
 })
