@@ -4,7 +4,7 @@ import tsdoc from 'eslint-plugin-tsdoc'
 import tseslint from 'typescript-eslint'
 
 export default defineConfig(
-  { ignores: ['test/smoke/', 'dist/', 'bench/build/', 'coverage/', 'docs-site/', ''] },
+  { ignores: ['test/smoke/', 'dist/', 'bench/build/', 'coverage/', 'docs-site/', 'reports/', '.stryker-tmp/', 'test/*/build/'] },
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

@@ -13,6 +13,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     // All cores: nothing that is measured here decides whether a test passes.
     maxWorkers: '100%',
-    coverage: { include: ['src/**'], reporter: ['text-summary', 'html'] },
+    coverage: { include: ['src/**'], reporter: ['text-summary', 'html'], thresholds: { lines: 90 } },
   },
 })

@@ -40,9 +40,14 @@ async function parseYaml(text: string, path: string): Promise<unknown> {
     const message = isTag ? 'tags are not allowed' : `this is not YAML that can be read (${fault.code})`
     throw new ConfigError(`${message}, line ${lines.linePos(fault.pos[0]).line}`, { path })
   }
-  try {
-    return document.toJS({ maxAliasCount: 0 })
-  } catch {
-    throw new ConfigError('aliases are not allowed', { path })
-  }
+  yaml.visit(document, {
+    Alias() {
+      throw new ConfigError('aliases are not allowed', { path })
+    },
+    Pair(_, { key }) {
+      // The package would show what is in it, in a warning.
+      if (!yaml.isScalar(key)) throw new ConfigError('a key that is no text is not allowed', { path })
+    },
+  })
+  return document.toJS({ maxAliasCount: 0 })
 }

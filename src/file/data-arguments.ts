@@ -160,7 +160,7 @@ function encodeText(text: string, encoding: unknown, binary: boolean): Uint8Arra
 }
 
 /** @returns the encoding, or undefined for none. */
-export function checkEncoding(encoding: unknown): BufferEncoding | undefined {
+function checkEncoding(encoding: unknown): BufferEncoding | undefined {
   if (encoding === undefined || encoding === null || encoding === '' || encoding === 'buffer') return undefined
   if (typeof encoding === 'string' && Buffer.isEncoding(encoding)) return encoding
   throw invalidArgValue('encoding', encoding, 'is invalid encoding')

@@ -69,7 +69,7 @@ type DoneWith = (error: unknown, count?: number, buffer?: Uint8Array) => void
  * @param handleOf - Gives the handle; called when there is one.
  * @param release - Called before the handle is closed; returns whether that goes on already.
  */
-export function streamCalls(
+function streamCalls(
   handleOf: () => Pick<StreamableHandle, 'read' | 'write' | 'writev' | 'sync' | 'close'>,
   release?: () => boolean,
 ) {

@@ -95,7 +95,7 @@ function shorten(content: Buffer): string {
 }
 
 /** Brings results into a form that does not depend on where, when and by whom they were made. */
-export function comparable(value: unknown, folder: string): unknown {
+function comparable(value: unknown, folder: string): unknown {
   const seen = (text: string): string => text.replaceAll(folder, '<folder>')
   if (typeof value === 'string') return seen(value)
   if (value instanceof Error) {
@@ -160,7 +160,7 @@ function attempt(run: () => unknown): unknown {
 }
 
 /** @returns what a script comes to, and what it leaves. */
-export async function outcomeOf(
+async function outcomeOf(
   io: Fs,
   script: (twin: Twin) => unknown,
 ): Promise<{ readonly result: unknown; readonly tree: unknown }> {

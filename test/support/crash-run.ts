@@ -239,12 +239,12 @@ function newestWritten(commits: readonly Commit[], operationCount: number): numb
 }
 
 /** After the death of the process: the newest; one more where its record was being written. */
-export function allowedAfterDeath({ commits }: Life, operationCount: number, isTorn: boolean): Allowed {
+function allowedAfterDeath({ commits }: Life, operationCount: number, isTorn: boolean): Allowed {
   return { oldest: newestWritten(commits, operationCount), newest: newestWritten(commits, operationCount + (isTorn ? 1 : 0)) }
 }
 
 /** After a power cut: none that is older than what was synced. */
-export function allowedAfterPowerCut({ file, commits, floor }: Life, operationCount: number): Allowed {
+function allowedAfterPowerCut({ file, commits, floor }: Life, operationCount: number): Allowed {
   const lastSync = lastIndex(file.operations.slice(0, operationCount), ({ kind }) => kind === 'sync')
   return { oldest: Math.max(floor, newestWritten(commits, lastSync)), newest: newestWritten(commits, operationCount) }
 }

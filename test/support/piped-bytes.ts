@@ -42,7 +42,7 @@ export function flow(stream: Transform, chunks: Iterable<Uint8Array>): Promise<O
 }
 
 /** A Node stream whose reader and writer both wait for each other. */
-export const passInStep: Pass = async (direction, options, chunks) => {
+const passInStep: Pass = async (direction, options, chunks) => {
   const stream = NODE[direction](options)
   const writing = (async () => {
     for (const chunk of chunks) {
@@ -63,7 +63,7 @@ export const passInStep: Pass = async (direction, options, chunks) => {
 }
 
 /** A Web stream. */
-export const passWeb: Pass = async (direction, options, chunks) => {
+const passWeb: Pass = async (direction, options, chunks) => {
   const { readable, writable } = WEB[direction](options)
   const writer = writable.getWriter()
   const writing = (async () => {

@@ -83,7 +83,7 @@ export interface WycheproofFile<Name extends WycheproofName> {
 }
 
 /** @returns the parsed file, or undefined where it is not at hand. */
-export function wycheproofFile<Name extends WycheproofName>(name: Name): WycheproofFile<Name> | undefined {
+function wycheproofFile<Name extends WycheproofName>(name: Name): WycheproofFile<Name> | undefined {
   const url = new URL(`${name}_test.json`, DIRECTORY)
   if (!existsSync(url)) return undefined
   return JSON.parse(readFileSync(url, 'utf8')) as WycheproofFile<Name>

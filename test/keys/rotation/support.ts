@@ -4,7 +4,7 @@ import type { KeySource, OpenOptions } from '../../../src/index.js'
 import { SeveralGenerations } from '../../support/several-generations.js'
 
 export const PURPOSE = 'rotation'
-export const SEGMENT_SIZE = 4_096
+const SEGMENT_SIZE = 4_096
 
 /** The keyring before a rotation, and after one and two. */
 export const OLD = new SeveralGenerations([1])
@@ -14,7 +14,7 @@ export const NEWER = new SeveralGenerations([1, 2, 3])
 export const ONLY_NEW = new SeveralGenerations([2])
 export const OTHER = new SeveralGenerations([1], 9)
 
-export const SLOTS = { start: 96, size: 96 }
+const SLOTS = { start: 96, size: 96 }
 
 export function optionsFor(keyManager: KeySource, others: Partial<OpenOptions> = {}): OpenOptions {
   return { keyManager, purpose: PURPOSE, segmentSize: SEGMENT_SIZE, ...others }
