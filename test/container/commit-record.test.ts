@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { fc, test } from '@fast-check/vitest'
 import { describe, expect } from 'vitest'
 import {
   buildRecord,
   deriveRecordKey,
+  digestRecord,
   parseRecord,
   RECORD_COUNT,
   RECORD_SIZE,
@@ -63,6 +66,33 @@ describe('a commit record', () => {
     expect(built.length).toBe(RECORD_SIZE)
     expect(parseRecord(built, slot, RECORD_KEY)).toEqual(record)
   })
+
+  test.each<[string, Partial<CommitRecord>]>([
+    ['the longest list', { redo: { position: 1_280, count: REDO_COUNT_MAX, end: 2 ** 53 - 1 } }],
+    ['the largest numbers', { sequence: 2 ** 53 - 1, durableSequence: 2 ** 53 - 1, plaintextLength: 2 ** 53 - 1 }],
+    ['both flags', { clean: true, applied: true }],
+    ['no flag', { clean: false, applied: false }],
+    ['the second flag alone, without a list', { clean: false, applied: true, redo: undefined }],
+  ])('round trips at its bounds: %s', (_, fields) => {
+    const record = { ...RECORD, ...fields }
+    expect(parseRecord(buildRecord(record, 1, RECORD_KEY), 1, RECORD_KEY)).toEqual(record)
+  })
+
+  test.prop([anyRecord, anyRecord])(
+    'has a digest over all but its MAC: the same in every slot, another for any other record',
+    (record, other) => {
+      const digestOf = (slot: number) =>
+        createHash('sha256')
+          .update(buildRecord(record, slot, RECORD_KEY).subarray(0, RECORD_SIZE - 32))
+          .digest()
+      for (let slot = 0; slot < RECORD_COUNT; slot++) expect(digestRecord(record)).toEqual(digestOf(slot))
+      for (const name of Object.keys(record) as (keyof CommitRecord)[]) {
+        const changed = { ...record, [name]: other[name] }
+        const isSame = isDeepStrictEqual(changed, record)
+        expect(Buffer.compare(digestRecord(changed), digestRecord(record)) === 0, name).toBe(isSame)
+      }
+    },
+  )
 
   test.prop([anyRecord, fc.nat(RECORD_COUNT - 1), fc.nat(RECORD_COUNT - 1)])(
     'counts in its own slot alone',
