@@ -42,6 +42,7 @@ import type { Roots } from './rotation/work-through.js'
 const SECRET_LENGTH = 32
 
 // What changes keyrings and rotates keys is loaded when it is asked for: most programs never do.
+const loadEdits = () => import('./keyring-edits.js')
 
 /**
  * Holds the master keys of one keyring, and wraps and unwraps the keys of files with them. Give it to whatever opens files;
@@ -216,17 +217,19 @@ export class KeyManager implements KeySource, Disposable {
     options: KeyringChangeOptions & { readonly provider?: KeyProvider | undefined } = {},
   ): Promise<void> {
     const { provider } = options
-    const { removeSlot } = await import('./keyring-edits.js')
     let slot: Slot | undefined
-    const edit: Edit = (keyring) => {
-      slot = keyring.slots.find((other) => encodeBytes(other.id) === id)
-      if (provider !== undefined && slot?.type === 'provider' && slot.provider !== provider.name) {
-        const message = `slot ${id} is of the provider '${slot.provider}', and '${provider.name}' keeps nothing for it`
-        throw new KeyringError('ERR_SEALFILE_KEYRING_SLOT', message)
+    const makeEdit = async (): Promise<Edit> => {
+      const { removeSlot } = await loadEdits()
+      return (keyring) => {
+        slot = keyring.slots.find((other) => encodeBytes(other.id) === id)
+        if (provider !== undefined && slot?.type === 'provider' && slot.provider !== provider.name) {
+          const message = `slot ${id} is of the provider '${slot.provider}', and '${provider.name}' keeps nothing for it`
+          throw new KeyringError('ERR_SEALFILE_KEYRING_SLOT', message)
+        }
+        return removeSlot(id)(keyring)
       }
-      return removeSlot(id)(keyring)
     }
-    await this.#change(() => edit, options, { change: 'remove-slot', slotId: id })
+    await this.#change(makeEdit, options, { change: 'remove-slot', slotId: id })
     if (slot?.type === 'provider') await provider?.forget?.(slot.sealedSecret, contextOf(this.id, slot.id))
   }
 
@@ -264,7 +267,7 @@ export class KeyManager implements KeySource, Disposable {
       let slot: KnownSlot | undefined
       const makeEdit = async (keyringKey: Uint8Array): Promise<Edit> => {
         slot = await createSlot(unlocker, { keyringId: this.#keys.id, keyringKey, label: old.slot.label, argon2, signal })
-        const { replaceSlot } = await import('./keyring-edits.js')
+        const { replaceSlot } = await loadEdits()
         return replaceSlot(encodeBytes(old.slot.id), slot)
       }
       await this.#change(makeEdit, options, () => ({ change: 'change-passphrase', slotId: encodeBytes(slot!.id) }))
@@ -281,8 +284,8 @@ export class KeyManager implements KeySource, Disposable {
    * @returns the new generation.
    */
   async rotateMasterKey(options: KeyringChangeOptions = {}): Promise<number> {
-    const { addGeneration } = await import('./keyring-edits.js')
-    const { current } = await this.#change(addGeneration, options, ({ current: generation }) => ({
+    const makeEdit = async (keyringKey: Uint8Array): Promise<Edit> => (await loadEdits()).addGeneration(keyringKey)
+    const { current } = await this.#change(makeEdit, options, ({ current: generation }) => ({
       change: 'rotate-master-key',
       generation,
     }))
@@ -327,8 +330,8 @@ export class KeyManager implements KeySource, Disposable {
    */
   async retireGeneration(generation: number, options: RetireOptions): Promise<void> {
     const { checkUnused } = await import('./rotation/retire.js')
-    const { removeGeneration } = await import('./keyring-edits.js')
     await this.reload()
+    const { removeGeneration } = await loadEdits()
     removeGeneration(generation)(this.#keyring.keyring)
     await checkUnused(this, generation, options)
     await this.#change(() => removeGeneration(generation), options, { change: 'retire-generation', generation })
@@ -416,7 +419,7 @@ export class KeyManager implements KeySource, Disposable {
       let slot: KnownSlot | undefined
       const makeEdit = async (keyringKey: Uint8Array): Promise<Edit> => {
         slot = await createSlot(unlocker, { keyringId: this.#keys.id, keyringKey, label, argon2, signal })
-        const { addSlot } = await import('./keyring-edits.js')
+        const { addSlot } = await loadEdits()
         return addSlot(slot)
       }
       try {

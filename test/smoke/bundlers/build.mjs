@@ -66,7 +66,11 @@ const WAYS = {
         build: {
           ssr: true,
           outDir: folder,
-          rollupOptions: { input: entries, external: [/^age-encryption$/], output: { entryFileNames: '[name].js' } },
+          rollupOptions: {
+            input: entries,
+            external: [/^age-encryption$/],
+            output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
+          },
         },
       })
     },
