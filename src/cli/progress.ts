@@ -13,7 +13,7 @@ const LINE_INTERVAL = 10_000
 const SILENT: Progress = { update: () => undefined, stop: () => undefined }
 
 /** Begins to show progress: a bar on a terminal, now and then a line elsewhere, nothing to machines. */
-export async function startProgress({ isJson, isQuiet }: Report, title: string): Promise<Progress> {
+async function startProgress({ isJson, isQuiet }: Report, title: string): Promise<Progress> {
   if (isJson || isQuiet) return SILENT
   if (!process.stderr.isTTY) return new Lines(title)
   const { default: progress } = await import('cli-progress')

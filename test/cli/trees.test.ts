@@ -35,6 +35,18 @@ describe('batch', () => {
     expect(existsSync(at('tree-dec/inner/empty'))).toBe(true)
   })
 
+  test('takes patterns, and goes on where it stopped', async () => {
+    makeTree('going')
+    writeFileSync(at('going/inner/three.md'), 'third')
+    const some = await folder.run(['batch', 'encrypt', '--patterns', 'going/**/*.md', 'going-md'])
+    expect(some).toMatchObject({ status: 0, stdout: expect.stringMatching(/^1 file encrypted into going-md, /) as string })
+    expect(existsSync(at('going-md/inner/three.md'))).toBe(true)
+    const again = ['batch', 'encrypt', 'going', 'going-enc', '--manifest', 'going.manifest', '--json']
+    expect(parse((await folder.run(again)).stdout)).toMatchObject({ files: 3, unchanged: 0 })
+    writeFileSync(at('going/one'), 'changed')
+    expect(parse((await folder.run(again)).stdout)).toMatchObject({ files: 1, unchanged: 2, failures: [] })
+  })
+
   test('what fails is named, and the rest is done', async () => {
     makeTree('half')
     await folder.run(['batch', 'encrypt', 'half', 'half-enc'])

@@ -160,10 +160,7 @@ function attempt(run: () => unknown): unknown {
 }
 
 /** @returns what a script comes to, and what it leaves. */
-async function outcomeOf(
-  io: Fs,
-  script: (twin: Twin) => unknown,
-): Promise<{ readonly result: unknown; readonly tree: unknown }> {
+async function outcomeOf(io: Fs, script: (twin: Twin) => unknown): Promise<{ readonly result: unknown; readonly tree: unknown }> {
   const folder = makeFolder(io)
   const at = (name: string): string => join(folder, name)
   const twin: Twin = { fs: io, at, call: (name, ...args) => callOn(io, name, args), attempt }

@@ -41,7 +41,7 @@ export function batchProcess(script: string): (args: readonly string[], shell?: 
 }
 
 /** One that was started. */
-export class BatchProcess {
+class BatchProcess {
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
   #output = ''

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Option, type Command } from 'commander'
-import type { BatchOptions } from 'sealfile/batch'
+import type { BatchInputs, BatchOptions } from 'sealfile/batch'
 import type { Bind, Call } from '../call.js'
 import { usageError } from '../command-error.js'
 import type { ExitCode } from '../exit-codes.js'
@@ -17,6 +17,9 @@ interface Options extends ShapeOptions {
   readonly fsync?: boolean
   readonly bytesPerSecond?: number
   readonly stopOnError?: boolean
+  readonly manifest?: string
+  readonly patterns?: boolean
+  readonly tune?: boolean
 }
 
 type Direction = 'encrypt' | 'decrypt'
@@ -40,6 +43,9 @@ export function addBatch(program: Command, bind: Bind): void {
       .addOption(new Option('--bytes-per-second <bytes>', 'read no faster').argParser(parseSize))
       .option('--fsync', 'wait for the disk with each file')
       .option('--stop-on-error', 'end at the first failure')
+      .option('--manifest <file>', 'keep what is done, and go on where a run stopped')
+      .option('--patterns', "inputs are patterns, such as 'docs/**/*.md'")
+      .option('--tune', 'use what suits this machine, measured once')
       .usage('[options] <input...> <target>')
     bind<Options, [string[]]>(command, (call, paths) => run(call, direction, paths))
   }
@@ -47,16 +53,21 @@ export function addBatch(program: Command, bind: Bind): void {
 
 async function run(call: Call<Options>, direction: Direction, paths: readonly string[]): Promise<ExitCode | undefined> {
   const { settings, signal } = call
-  const { force = false, workers, fsync = false, bytesPerSecond, stopOnError = false } = call.options
-  const { inputs, target } = splitTarget(paths)
+  const { force = false, workers, fsync = false, bytesPerSecond, stopOnError = false, manifest } = call.options
+  const { inputs: given, target } = splitTarget(paths)
   settings.requirePurpose()
-  const purpose = settings.purposesWithin(direction === 'encrypt' ? await rootOf(inputs) : target)
   const { context, durability, segmentSize, cipher } = settings.commonOptions()
-  const { decryptBatch, encryptBatch } = await import('sealfile/batch')
-  const { files, bytes, failures, skipped } = await withKeys(call, (keyManager) =>
+  const { decryptBatch, encryptBatch, glob, tuneBatch } = await import('sealfile/batch')
+  const patterns = call.options.patterns === true ? given.map((pattern) => glob(pattern)) : undefined
+  const inputs: BatchInputs = patterns ?? given
+  const root = async (): Promise<string | undefined> =>
+    patterns === undefined ? rootOf(given) : patterns.length === 1 ? patterns[0]!.base : undefined
+  const purpose = settings.purposesWithin(direction === 'encrypt' ? await root() : target)
+  const tuning = call.options.tune === true ? await tuneBatch({ target, signal }) : undefined
+  const { files, bytes, unchanged, failures, skipped } = await withKeys(call, (keyManager) =>
     withProgress(call.report, `${direction}ing`, (progress) => {
       const options: BatchOptions = {
-        ...{ target, keyManager, workers, bytesPerSecond, stopOnError, signal },
+        ...{ target, keyManager, workers, bytesPerSecond, stopOnError, manifest, tuning, signal },
         overwrite: force,
         ...{ context, durability: fsync ? 'fsync' : durability },
         purpose,
@@ -65,8 +76,10 @@ async function run(call: Call<Options>, direction: Direction, paths: readonly st
       return direction === 'encrypt' ? encryptBatch(inputs, { ...options, segmentSize, cipher }) : decryptBatch(inputs, options)
     }),
   )
-  const text = `${count(files, 'file')} ${direction}ed into ${target}, ${formatSize(bytes)}`
-  return reportTree(call, { command: `batch ${direction}`, target, files, bytes }, text, failures, skipped)
+  const kept = unchanged > 0 ? `; ${count(unchanged, 'file')} unchanged` : ''
+  const text = `${count(files, 'file')} ${direction}ed into ${target}, ${formatSize(bytes)}${kept}`
+  const known = manifest === undefined ? {} : { unchanged }
+  return reportTree(call, { command: `batch ${direction}`, target, files, bytes, ...known }, text, failures, skipped)
 }
 
 /** @throws CommandError where there are not two paths. */
