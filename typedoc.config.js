@@ -19,7 +19,15 @@ function giveNames({ converter }) {
 /** @type {Partial<import('typedoc').TypeDocOptions>} */
 const config = {
   name: 'sealfile',
-  entryPoints: ['src/index.ts', 'src/fs.ts', 'src/batch.ts', 'src/compat.ts', 'src/providers.ts', 'src/passphrase-policy.ts'],
+  entryPoints: [
+    'src/index.ts',
+    'src/fs.ts',
+    'src/batch.ts',
+    'src/compat.ts',
+    'src/providers.ts',
+    'src/passphrase-policy.ts',
+    'src/config.ts',
+  ],
   projectDocuments: ['docs/*.md', 'docs/examples/README.md', 'CHANGELOG.md', 'SECURITY.md'],
   plugin: [giveNames],
   out: 'docs-site',

@@ -27,7 +27,13 @@ export { listPackage, packBatch, unpackBatch } from './batch/package/packages.js
 export type { ListedFile, ListedMember } from './batch/package/packages.js'
 export { BatchControl } from './batch/control.js'
 export type { BadSegments } from './batch/damage.js'
-export { VerifyBatchReport, type FileProblem, type ProblemKind, type VerifyBatchJson } from './batch/verify-report.js'
+export {
+  VerifyBatchReport,
+  type FileProblem,
+  type PathJson,
+  type ProblemKind,
+  type VerifyBatchJson,
+} from './batch/verify-report.js'
 export { glob, Glob, type GlobOptions } from './batch/glob.js'
 export type { BatchInput, BatchInputs } from './batch/inputs.js'
 export type { BatchProgress } from './batch/progress.js'
@@ -37,3 +43,4 @@ export type { Machine } from './batch/tuning/machine.js'
 export type { Policy } from './batch/task-queue.js'
 export type { ForEachPath, SkippedEntry } from './compat/migrate-directory.js'
 export type { FileFailure } from './keys/rotation/work-through.js'
+export type { Path } from './compat/paths.js'

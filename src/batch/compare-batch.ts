@@ -40,6 +40,7 @@ export interface PolicyTimes {
 
 /** What was found of a policy: the medians of its rounds. */
 export interface PolicyComparison extends PolicyTimes {
+  /** Under which the files were encrypted. */
   readonly policy: Policy
   /** In the order in which they were run. */
   readonly rounds: readonly PolicyTimes[]
@@ -53,6 +54,7 @@ export interface BatchComparison {
   readonly bytes: number
   /** Threads that did it. */
   readonly workers: number
+  /** In the order in which they were asked for. */
   readonly policies: readonly PolicyComparison[]
   /** What could not be done, in the first run. */
   readonly failures: readonly FileFailure[]

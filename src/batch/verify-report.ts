@@ -22,35 +22,49 @@ export type ProblemKind =
 
 /** A file that is not as it should be. */
 export interface FileProblem extends FileFailure {
+  /** What is wrong with it. */
   readonly kind: ProblemKind
   /** Segments that do not authenticate, in their order; empty where the file does not even open. */
   readonly bad: readonly BadSegments[]
-  /** As {@link EncryptedFile.verify} tells it; undefined where the file does not even open. */
+  /** As `EncryptedFile.verify` tells it; undefined where the file does not even open. */
   readonly snapshot: Damage['snapshot'] | undefined
 }
 
 /** {@link VerifyBatchReport} as JSON. Fields may be added; for any other change `version` becomes another. */
 export interface VerifyBatchJson {
+  /** What this is. */
   readonly schema: 'sealfile/verify-batch'
+  /** Of what is said here. */
   readonly version: 1
+  /** Nothing is wrong. */
   readonly ok: boolean
+  /** How many were found. */
   readonly files: number
+  /** How many of them are as they should be. */
   readonly intact: number
+  /** Of plaintext, in those that are intact. */
   readonly bytes: number
+  /** How many problems there are of each kind. */
   readonly counts: Readonly<Record<ProblemKind, number>>
+  /** All of them. */
   readonly problems: readonly (PathJson & {
+    /** What is wrong with it. */
     readonly kind: ProblemKind
     /** Of the error, or its name where it has none. */
     readonly code: string
+    /** Of the error. */
     readonly message: string
+    /** Segments that do not authenticate; none where the file does not even open. */
     readonly bad: readonly BadSegments[]
     /** Null where the file does not even open. */
     readonly snapshot: Damage['snapshot'] | null
   })[]
+  /** What was met in folders and is neither file nor folder. */
   readonly skipped: readonly (PathJson & Pick<SkippedEntry, 'kind'>)[]
 }
 
-interface PathJson {
+/** A path, as JSON can hold it. */
+export interface PathJson {
   /** With replacement characters where it is no UTF-8. */
   readonly path: string
   /** The path's bytes, where it is no UTF-8. */

@@ -12,13 +12,21 @@ export type OpenFromConfig = Pick<OpenOptions, 'purpose' | 'segmentSize' | 'ciph
 
 /** What it sets of an `fs`. */
 export interface FsFromConfig extends Omit<OpenFromConfig, 'purpose'> {
-  /** @param path - As `createEncryptedFs` gives it: absolute. */
+  /**
+   * Tells what a file is for.
+   *
+   * @param path - As `createEncryptedFs` gives it: absolute.
+   */
   readonly purpose: (path: string) => string
 }
 
 /** What it sets of a batch. */
 export interface BatchFromConfig extends Omit<OpenFromConfig, 'purpose' | 'commitInterval'> {
-  /** @param path - As a batch gives it: within its input. */
+  /**
+   * Tells what a file is for.
+   *
+   * @param path - As a batch gives it: within its input.
+   */
   readonly purpose: (path: string) => string
 }
 

@@ -14,6 +14,7 @@ export interface ManifestHeader {
 
 /** A folder of the tree. */
 export interface PackedFolder {
+  /** What it is. */
   readonly kind: 'folder'
   /** With `/` between its parts; a Buffer where it is not UTF-8. */
   readonly path: Path
@@ -23,6 +24,7 @@ export interface PackedFolder {
 
 /** A file of the tree, and what holds it. */
 export interface PackedFile {
+  /** What it is. */
   readonly kind: 'file'
   /** With `/` between its parts; a Buffer where it is not UTF-8. */
   readonly path: Path
@@ -34,6 +36,7 @@ export interface PackedFile {
   readonly mode: number
   /** Milliseconds since the epoch, with fractions. */
   readonly atimeMs: number
+  /** When its content was changed, in milliseconds since the epoch. */
   readonly mtimeMs: number
   /** What was done to the content before it was encrypted. */
   readonly compression: Compression | undefined

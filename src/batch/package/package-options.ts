@@ -50,6 +50,7 @@ export interface PackageLimits {
 export interface ListPackageOptions extends Pick<OpenOptions, 'keyManager' | 'context'> {
   /** What the package was made for. */
   readonly purpose: string
+  /** What a package may come to at most. */
   readonly limits?: PackageLimits | undefined
   /** Ends the call with an AbortError. */
   readonly signal?: AbortSignal | undefined

@@ -18,6 +18,7 @@ export class BatchTuning {
   readonly bytesInFlight: number
   /** What it was measured on. */
   readonly machine: Machine
+  /** When that was. */
   readonly measuredAt: Date
   /** It was measured by an earlier call. */
   readonly isFromCache: boolean

@@ -5,14 +5,19 @@ import type { Path } from '../../compat/paths.js'
 
 /** What times were measured on: on anything else they mean nothing. */
 export interface Machine {
+  /** As Node names it. */
   readonly platform: string
+  /** Of the processor, as Node names it. */
   readonly architecture: string
   /** The model, as the system names it. */
   readonly cpu: string
   /** Processors that may be used. */
   readonly processors: number
+  /** Version of Node. */
   readonly node: string
+  /** Version of the OpenSSL in it. */
   readonly openssl: string
+  /** Version of this library. */
   readonly sealfile: string
   /** Of the target: as the system numbers it. */
   readonly device: string
