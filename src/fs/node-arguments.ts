@@ -63,8 +63,7 @@ export interface ContentSettings {
 export function checkContentSettings(options: unknown, flag: string, kind: Kind): ContentSettings {
   const { encoding, signal } = checkContentOptions(options)
   const given = typeof options === 'object' && options !== null ? (options as Record<string, unknown>) : {}
-  const flush = given['flush'] ?? false
-  if (typeof flush !== 'boolean') throw invalidArgType('options.flush', 'of type boolean', flush)
+  const flush = (given['flush'] as boolean | null | undefined) ?? false
   const chosen = (given['flag'] as string | number | null | undefined) || flag
   const settings = { encoding, flag: chosen, access: parseFlags(chosen), mode: checkMode(given['mode']), flush }
   return { ...settings, signal: kind === 'sync' ? undefined : signal }
