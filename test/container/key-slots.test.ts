@@ -44,6 +44,11 @@ describe('key slots', () => {
     expect(findKeySlot(header(EMPTY, slot(1, slotContent(2))))).toEqual({ slot: 1, content: slotContent(2) })
   })
 
+  test('are two: one that would be whole in a third place does not count', () => {
+    const third = Buffer.concat([PREAMBLE, slot(0, slotContent(1)), EMPTY, slot(2, slotContent(9)), Buffer.alloc(900)])
+    expect(findKeySlot(third)).toEqual({ slot: 0, content: slotContent(1) })
+  })
+
   test('sequence numbers are compared up to 2^32 - 1', () => {
     const newest = slotContent(2 ** 32 - 1, 5)
     expect(findKeySlot(header(slot(0, newest), slot(1, slotContent(2 ** 32 - 2, 4))))).toEqual({ slot: 0, content: newest })

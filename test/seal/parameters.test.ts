@@ -211,6 +211,11 @@ describe('KeySchedule', () => {
     expect(nonces.size).toBe(indices.length * 2)
   })
 
+  test('makes snapshots in the rewritable profile alone', () => {
+    expect(new KeySchedule(USUAL, CEK, NO_BYTES).snapshotKey).toBeUndefined()
+    expect(new KeySchedule({ ...USUAL, protocol: 'SEAL-RW-v1', nonceMode: 'random' }, CEK, NO_BYTES).snapshotKey).toBeDefined()
+  })
+
   test('gives no nonce in random mode, and no key for what is no index', () => {
     const random = new KeySchedule({ ...USUAL, protocol: 'SEAL-RW-v1', nonceMode: 'random' }, CEK, NO_BYTES)
     expect(() => random.derivedNonce(0, false)).toThrow(TypeError)
