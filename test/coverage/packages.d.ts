@@ -21,7 +21,6 @@ declare module 'istanbul-lib-coverage' {
   export interface CoverageMap {
     files(): string[]
     merge(data: CoverageMapData): void
-    fileCoverageFor(path: string): { readonly data: object }
     getCoverageSummary(): Readonly<Record<'lines' | 'branches' | 'functions', { readonly pct: number }>>
   }
   const library: { createCoverageMap(data: CoverageMapData): CoverageMap }

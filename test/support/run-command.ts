@@ -71,6 +71,7 @@ export class CommandFolder {
       SEALFILE_KEYRING: 'keyring.json',
       SEALFILE_PASSPHRASE: PASSPHRASE,
       SEALFILE_PURPOSE: 'test',
+      NODE_V8_COVERAGE: process.env['NODE_V8_COVERAGE'],
       ...env,
     }
   }
