@@ -39,9 +39,9 @@ export class ManifestEntries {
   /** By the letters of the key. These count before those that were made. */
   readonly #begun = new Map<string, { readonly key: Uint8Array; readonly note: BegunNote }>()
 
-  /** Not more than there are notes that count. */
+  /** How many notes count: those that {@link pack} gives. */
   get size(): number {
-    return this.#made.size
+    return this.#made.size + this.#begun.size
   }
 
   get(key: Uint8Array): BegunNote | MadeNote | undefined {

@@ -374,3 +374,9 @@ describe('a batch that is killed again and again', () => {
     for (const [path, content] of Object.entries(after)) expect(content === before[path], path).toBe(true)
   })
 })
+
+test('a manifest of which most files have failed is opened as any other', async () => {
+  const names = Array.from({ length: 1_100 }, (_, i) => `${i}`)
+  const batch = repeat('decrypt', makeTree(Object.fromEntries(names.map((name) => [name, 'plaintext']))), { groupMs: 1_000 })
+  for (let times = 0; times < 2; times++) expect((await batch.run()).failures).toHaveLength(names.length)
+})
