@@ -155,18 +155,22 @@ export class PackageReader implements Disposable {
 /** Reads a directory from its beginning to its end. */
 class DirectoryCursor {
   readonly #fd: number
+  readonly #count: number
+  #records = 0
   #left: number
   #next: number
   #buffer: Buffer = Buffer.alloc(0)
 
-  constructor(fd: number, { position, size }: ZipDirectory) {
+  constructor(fd: number, { count, position, size }: ZipDirectory) {
     this.#fd = fd
+    this.#count = count
     this.#next = position
     this.#left = size
   }
 
+  /** Tells whether all records were read, as many as the directory is said to have. */
   get isAtEnd(): boolean {
-    return this.#left + this.#buffer.length === 0
+    return this.#left + this.#buffer.length === 0 && this.#records === this.#count
   }
 
   /** Tells whether the next record is that of an entry, and goes behind it. */
@@ -181,6 +185,7 @@ class DirectoryCursor {
     }
     const found = this.#buffer.subarray(0, expected.length)
     this.#buffer = this.#buffer.subarray(expected.length)
+    this.#records++
     return found.equals(expected)
   }
 }

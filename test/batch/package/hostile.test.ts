@@ -51,6 +51,22 @@ describe('whoever has no key', () => {
     expect((await unpack(path)).report).toMatchObject({ files: 3, failures: [] })
   })
 
+  test('cannot change a byte of what is behind the directory', async () => {
+    const { path } = await pack({ a: 'a' })
+    const bytes = readFileSync(path)
+    for (let i = 1; i <= 98; i++) {
+      const altered = Buffer.from(bytes)
+      altered[bytes.length - i]! ^= 1
+      writeFileSync(path, altered)
+      await expect(unpack(path)).rejects.toEqual(sealfileError(PACKAGE))
+    }
+    // How many entries there are is said twice.
+    const altered = Buffer.from(bytes)
+    for (const at of [24, 32]) altered[bytes.length - 98 + at]!++
+    writeFileSync(path, altered)
+    await expect(unpack(path)).rejects.toEqual(sealfileError(PACKAGE))
+  })
+
   test('cannot swap two files', async () => {
     const { target, report } = await unpack(
       await tamper((parts) => replace(replace(parts, 0, parts[1]!.content), 1, parts[0]!.content)),
