@@ -98,6 +98,8 @@ export class BatchRun {
     signal?.addEventListener('abort', abort, { once: true })
     const stopTelling = this.#tellFromTimeToTime()
     try {
+      // It may have been aborted while nobody listened.
+      checkAborted(signal)
       if (places.target !== undefined) await this.#folders!.ensure(places.target)
       await Promise.all([this.#find(places), ...this.#threads.map((thread) => this.#serve(thread))])
     } finally {

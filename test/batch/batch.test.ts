@@ -26,7 +26,7 @@ import {
   type DecryptBatchOptions,
   type EncryptBatchOptions,
 } from '../../src/batch.js'
-import { createEncryptStream, EncryptedFile, KeyManager } from '../../src/index.js'
+import { createEncryptStream, EncryptedFile, KeyManager, type KeySource } from '../../src/index.js'
 import { OPTIONS, OTHER_KEY, patternBytes, readEncrypted, sealfileError, writeEncrypted } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -456,4 +456,20 @@ describe('control', () => {
     const options = { ...COMMON, target: freshPath(), [option]: value } as EncryptBatchOptions
     await expect(encryptBatch(makeTree({}), options)).rejects.toMatchObject({ code })
   })
+})
+
+test.each(['encrypt', 'decrypt'] as const)('an abort while keys are got ready ends the batch before it begins, to %s', async (direction) => {
+  const keys = OPTIONS.keyManager as KeyManager
+  const controller = new AbortController()
+  const keyManager: KeySource = {
+    wrapFileKey: (request, dek) => keys.wrapFileKey(request, dek),
+    unwrapFileKey: (request, wrapped) => keys.unwrapFileKey(request, wrapped),
+    prepare: async () => controller.abort(),
+  }
+  const source = makeTree({})
+  writeEncrypted(join(source, 'a'), 'a')
+  const target = freshPath()
+  const batch = direction === 'encrypt' ? encryptBatch : decryptBatch
+  await expect(batch(source, { ...COMMON, keyManager, target, signal: controller.signal })).rejects.toMatchObject({ name: 'AbortError' })
+  expect(existsSync(target)).toBe(false)
 })
