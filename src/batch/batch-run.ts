@@ -275,6 +275,8 @@ export class BatchRun {
       this.#models.observe(jobs[0]!.kind, { files: value.done, bytes: sumSizes(jobs.slice(0, value.done)) }, milliseconds)
       this.#deathsInARow = 0
     } catch (error) {
+      const left = error instanceof WorkerDiedError ? files[error.files ?? 0] : undefined
+      if (left !== undefined) await this.#removeTemporary(left)
       this.#checkDeath(error)
       const count = error.files ?? 0
       const finished = jobs.slice(0, count)
@@ -369,12 +371,12 @@ export class BatchRun {
 
   /** A file that was worked on in parts was not made. */
   async #endJob(job: Job, task: FileTask, error: unknown): Promise<void> {
+    await this.#removeTemporary(task)
     if (error instanceof WorkerDiedError) {
       this.#checkDeath(error)
       await this.#afterDeath(job, task, error)
       return
     }
-    await this.#removeTemporary(task)
     if (error instanceof StoppedError) return
     if (error instanceof LockedError && this.#folders === undefined) {
       // One worker that has a file open all the time sees one state of it, also where its writer goes on.

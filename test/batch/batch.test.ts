@@ -459,12 +459,12 @@ describe('control', () => {
 })
 
 test.each(['encrypt', 'decrypt'] as const)('an abort while keys are got ready ends the batch before it begins, to %s', async (direction) => {
-  const keys = OPTIONS.keyManager as KeyManager
+  const keys = OPTIONS.keyManager
   const controller = new AbortController()
   const keyManager: KeySource = {
     wrapFileKey: (request, dek) => keys.wrapFileKey(request, dek),
     unwrapFileKey: (request, wrapped) => keys.unwrapFileKey(request, wrapped),
-    prepare: async () => controller.abort(),
+    prepare: () => Promise.resolve(controller.abort()),
   }
   const source = makeTree({})
   writeEncrypted(join(source, 'a'), 'a')

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { decryptBatch, encryptBatch } from '../../src/batch.js'
@@ -49,6 +49,14 @@ function killAfter(...milliseconds: readonly number[]): void {
   }
 }
 
+/** Kills each worker as soon as something is so. */
+function killWhen(isSo: () => boolean): void {
+  onStart = (worker) => {
+    const timer = setInterval(() => isSo() && void worker.terminate(), 5)
+    worker.once('exit', () => clearInterval(timer))
+  }
+}
+
 describe('a worker that dies', () => {
   test.each([[[60, 90, 150, 200]], [[120, 120, 120, 120]]])('costs nothing but time: %j', async (times) => {
     const sizes = Array.from({ length: 900 }, (_, i) => (i * 97) % 20_000)
@@ -83,6 +91,16 @@ describe('a worker that dies', () => {
     const { failures } = await encryptBatch(source, { keyManager, purpose: 'test', target, ...limits })
     expect(failures[0]).toEqual({ path: join(source, '0'), error: sealfileError('ERR_SEALFILE_BATCH_WORKER') })
     expect(readdirSync(target).filter((name) => name !== '1')).toEqual([])
+  })
+
+  test('again and again leaves nothing behind, also where that ends the batch', async () => {
+    const encrypted = freshPath()
+    await encryptBatch(makeFiles(Array.from({ length: 9 }, () => 3 * MIB)), { keyManager, purpose: 'test', target: encrypted })
+    const target = freshPath()
+    killWhen(() => existsSync(target) && readdirSync(target).some((name) => name.endsWith('.sealfile-tmp')))
+    const batch = decryptBatch(encrypted, { keyManager, purpose: 'test', workers: 1, target, bytesPerSecond: MIB })
+    await expect(batch).rejects.toEqual(sealfileError('ERR_SEALFILE_BATCH_WORKER'))
+    expect(readdirSync(target)).toEqual([])
   })
 
   test('as soon as it starts, one like the other, ends the batch', async () => {
