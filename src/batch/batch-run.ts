@@ -281,7 +281,7 @@ export class BatchRun {
       const count = error.files ?? 0
       const finished = jobs.slice(0, count)
       this.completions.addNow(count - thread.failures.size)
-      await this.#settleFiles(finished, thread.failures, sumSizes(finished), (index) => stampTarget(finished[index]!.target))
+      await this.#settleFiles(finished, thread.failures, error.bytes, (index) => stampTarget(finished[index]!.target))
       const [suspect, ...others] = jobs.slice(count)
       for (const job of others) this.#queue.add(job)
       if (suspect !== undefined) await this.#afterDeath(suspect, files[count]!, error)

@@ -81,7 +81,7 @@ function makeFiles(files: readonly FileTask[], trial?: TrialSettings): GroupResu
   const tasks = files.map(unpackTask)
   chosen.prepare(tasks)
   for (const [index, task] of tasks.entries()) {
-    meter.setFiles(index)
+    meter.setFiles(index, bytes)
     try {
       meter.check()
       bytes += chosen.make(task)
@@ -98,7 +98,7 @@ function makeFiles(files: readonly FileTask[], trial?: TrialSettings): GroupResu
     done++
   }
   chosen.forget()
-  meter.setFiles(done)
+  meter.setFiles(done, bytes)
   return { done, bytes, targets, times: { made, firstMs, lastMs, sumMs } }
 }
 
@@ -113,7 +113,7 @@ function unpackPlace(place: Place): Place {
 
 port.on('message', (task: Task) => {
   const began = performance.now()
-  meter.setFiles(0)
+  meter.setFiles(0, 0)
   let answer: Answer
   try {
     const value = perform(task)

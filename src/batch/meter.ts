@@ -6,8 +6,8 @@ const STATE = 0
 const NEXT_FREE = 1
 const COMMON_SIZE = 16
 /** In 64-bit words. */
-const [BYTES, FILES] = [0, 1]
-const COUNTERS_SIZE = 16
+const [BYTES, FILES, MADE] = [0, 1, 2]
+const COUNTERS_SIZE = 24
 const NOT_BEGUN = -1
 /** Microseconds of a limited rate that may be caught up on. */
 const BURST_US = 50_000
@@ -55,6 +55,11 @@ export class Counters {
     return files === NOT_BEGUN ? undefined : files
   }
 
+  /** Plaintext bytes of those that were made. */
+  get madeBytes(): number {
+    return Number(Atomics.load(this.#words, MADE))
+  }
+
   /** To be called before a worker gets a task: what the last one came to is not that of this one. */
   reset(): void {
     Atomics.store(this.#words, FILES, BigInt(NOT_BEGUN))
@@ -94,8 +99,12 @@ export class Meter {
     }
   }
 
-  /** @param count - Files of the present group that are done with. */
-  setFiles(count: number): void {
+  /**
+   * @param count - Files of the present group that are done with.
+   * @param bytes - Of plaintext, in those that were made.
+   */
+  setFiles(count: number, bytes: number): void {
+    Atomics.store(this.#counters, MADE, BigInt(bytes))
     Atomics.store(this.#counters, FILES, BigInt(count))
   }
 

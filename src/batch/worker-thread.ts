@@ -24,10 +24,13 @@ export interface Done<T> {
 export class WorkerDiedError extends BatchError {
   /** Of the files of a group, so many were done with; undefined if the task was not begun. */
   readonly files: number | undefined
+  /** Plaintext bytes of those that were made. */
+  readonly bytes: number
 
-  constructor(files: number | undefined, cause: unknown) {
+  constructor({ files, madeBytes }: Counters, cause: unknown) {
     super('ERR_SEALFILE_BATCH_WORKER', 'the thread that worked on it has died', { cause })
     this.files = files
+    this.bytes = files === undefined ? 0 : madeBytes
   }
 }
 
@@ -106,7 +109,7 @@ export class WorkerThread {
       this.#worker = undefined
       const waiting = this.#waiting
       this.#waiting = undefined
-      waiting?.reject(new WorkerDiedError(this.#counters.files, cause ?? new Error(`the worker ended with code ${code}`)))
+      waiting?.reject(new WorkerDiedError(this.#counters, cause ?? new Error(`the worker ended with code ${code}`)))
     })
     return worker
   }

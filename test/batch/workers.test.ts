@@ -103,6 +103,21 @@ describe('a worker that dies', () => {
     expect(readdirSync(target)).toEqual([])
   })
 
+  test('costs no byte of what is told, whatever failed before', async () => {
+    const [encrypted, target] = [freshPath(), freshPath()]
+    const sizes = Array.from({ length: 40 }, (_, i) => 100_000 + i)
+    await encryptBatch(makeFiles(sizes), { keyManager, purpose: 'test', target: encrypted })
+    writeFileSync(join(encrypted, '39'), Buffer.alloc(200_000, 'no file of ours'))
+    started = []
+    const done = (): number => (existsSync(target) ? readdirSync(target).filter((name) => !name.startsWith('.')).length : 0)
+    killWhen(() => started.length === 1 && done() >= 3)
+    const slow = { workers: 1, groupMs: 10_000, bytesPerSecond: 5 * MIB }
+    const report = await decryptBatch(encrypted, { keyManager, purpose: 'test', target, ...slow })
+    expect(started).toHaveLength(2)
+    expect(report.failures).toHaveLength(1)
+    expect(report).toMatchObject({ files: 39, bytes: sizes.slice(0, 39).reduce((sum, size) => sum + size, 0) })
+  })
+
   test('as soon as it starts, one like the other, ends the batch', async () => {
     onStart = (worker) => void worker.terminate()
     const batch = encryptBatch(makeFiles([1, 2, 3, 4, 5, 6, 7, 8, 9]), {
