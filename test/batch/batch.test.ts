@@ -458,18 +458,26 @@ describe('control', () => {
   })
 })
 
-test.each(['encrypt', 'decrypt'] as const)('an abort while keys are got ready ends the batch before it begins, to %s', async (direction) => {
-  const keys = OPTIONS.keyManager
-  const controller = new AbortController()
-  const keyManager: KeySource = {
-    wrapFileKey: (request, dek) => keys.wrapFileKey(request, dek),
-    unwrapFileKey: (request, wrapped) => keys.unwrapFileKey(request, wrapped),
-    prepare: () => Promise.resolve(controller.abort()),
-  }
-  const source = makeTree({})
-  writeEncrypted(join(source, 'a'), 'a')
-  const target = freshPath()
-  const batch = direction === 'encrypt' ? encryptBatch : decryptBatch
-  await expect(batch(source, { ...COMMON, keyManager, target, signal: controller.signal })).rejects.toMatchObject({ name: 'AbortError' })
-  expect(existsSync(target)).toBe(false)
-})
+test.each(['encrypt', 'decrypt'] as const)(
+  'an abort while keys are got ready ends the batch before it begins, to %s',
+  async (direction) => {
+    const keys = OPTIONS.keyManager
+    const controller = new AbortController()
+    const keyManager: KeySource = {
+      wrapFileKey: (request, dek) => keys.wrapFileKey(request, dek),
+      unwrapFileKey: (request, wrapped) => keys.unwrapFileKey(request, wrapped),
+      prepare: () => {
+        controller.abort()
+        return Promise.resolve()
+      },
+    }
+    const source = makeTree({})
+    writeEncrypted(join(source, 'a'), 'a')
+    const target = freshPath()
+    const batch = direction === 'encrypt' ? encryptBatch : decryptBatch
+    await expect(batch(source, { ...COMMON, keyManager, target, signal: controller.signal })).rejects.toMatchObject({
+      name: 'AbortError',
+    })
+    expect(existsSync(target)).toBe(false)
+  },
+)
