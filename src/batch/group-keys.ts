@@ -4,7 +4,7 @@ import { runSync } from '../file/io/runners.js'
 import { inspectKeyHeader, keyRequestFor } from '../file/key-header.js'
 import type { FileKeyRequest, KeySource, WrappedFileKey } from '../file/key-source.js'
 import type { FileTask } from './messages.js'
-import type { RemoteKeys, UnwrapQuestion } from './shared-desk.js'
+import { QUESTIONS_MAX, type RemoteKeys, type UnwrapQuestion } from './shared-desk.js'
 
 interface KnownKey {
   readonly question: UnwrapQuestion
@@ -14,8 +14,8 @@ interface KnownKey {
 /** The keys of files that are about to be opened: asked for together, and given out one by one. */
 export class GroupKeys implements KeySource {
   readonly #remote: RemoteKeys
-  /** By the letters of the wrapped key. */
-  readonly #known = new Map<string, KnownKey>()
+  /** By the letters of the wrapped key. Copies of a file have the same. */
+  readonly #known = new Map<string, KnownKey[]>()
 
   constructor(remote: RemoteKeys) {
     this.#remote = remote
@@ -32,17 +32,27 @@ export class GroupKeys implements KeySource {
         return []
       }
     })
+    for (let i = 0; i < questions.length; i += QUESTIONS_MAX) this.#ask(questions.slice(i, i + QUESTIONS_MAX))
+  }
+
+  #ask(questions: readonly UnwrapQuestion[]): void {
     try {
-      const deks = this.#remote.unwrapFileKeys(questions)
-      for (const [i, question] of questions.entries()) this.#known.set(nameOf(question.wrapped), { question, dek: deks[i]! })
+      for (const [i, dek] of this.#remote.unwrapFileKeys(questions).entries()) this.#keep({ question: questions[i]!, dek })
     } catch {
       // One of them is somebody else's.
     }
   }
 
+  #keep(key: KnownKey): void {
+    const name = nameOf(key.question.wrapped)
+    const alike = this.#known.get(name)
+    if (alike === undefined) this.#known.set(name, [key])
+    else alike.push(key)
+  }
+
   /** Overwrites the keys that nobody has come for. */
   forget(): void {
-    for (const { dek } of this.#known.values()) dek.fill(0)
+    for (const { dek } of [...this.#known.values()].flat()) dek.fill(0)
     this.#known.clear()
   }
 
@@ -51,11 +61,9 @@ export class GroupKeys implements KeySource {
   }
 
   unwrapFileKey(request: FileKeyRequest, wrapped: WrappedFileKey): Uint8Array {
-    const name = nameOf(wrapped)
-    const known = this.#known.get(name)
-    if (known === undefined || !isSame(known.question, { request, wrapped })) return this.#remote.unwrapFileKey(request, wrapped)
-    this.#known.delete(name)
-    return known.dek
+    const alike = this.#known.get(nameOf(wrapped)) ?? []
+    const index = alike.findIndex(({ question }) => isSame(question, { request, wrapped }))
+    return index === -1 ? this.#remote.unwrapFileKey(request, wrapped) : alike.splice(index, 1)[0]!.dek
   }
 }
 

@@ -14,7 +14,7 @@ export const KEY_REQUEST = 'key'
 /** Bytes that questions or answers may take. A purpose has 255 bytes, a header a hundred, an error a few thousand. */
 const CAPACITY = 65_536
 /** Files that are asked for at once. */
-const QUESTIONS_MAX = 64
+export const QUESTIONS_MAX = 64
 const WORDS = 4
 const [STATE, KIND, LENGTH] = [0, 1, 2]
 const [ANSWERED, ASKED] = [0, 1]
