@@ -3,16 +3,17 @@ import { invalidArgType, invalidArgValue } from '../argument-errors.js'
 import { joinPath, type Path } from '../compat/paths.js'
 import { checkInteger } from '../file/options.js'
 import { temporaryToken } from '../file/successor-file.js'
-import type { FileFailure, Roots } from '../keys/rotation/work-through.js'
+import type { FileFailure } from '../keys/rotation/work-through.js'
 import { resolveBatchOptions, type EncryptBatchOptions } from './batch-options.js'
 import { BatchRun } from './batch-run.js'
 import { findPlaces } from './file-finder.js'
+import type { BatchInputs } from './inputs.js'
 import { POLICIES, type Policy } from './task-queue.js'
 
 /** How policies are compared: as files would be encrypted, and in `target` as a place for what is thrown away. */
 export interface CompareBatchOptions extends Omit<
   EncryptBatchOptions,
-  'policy' | 'overwrite' | 'stopOnError' | 'control' | 'onProgress'
+  'policy' | 'overwrite' | 'manifest' | 'stopOnError' | 'control' | 'onProgress'
 > {
   /**
    * What is compared.
@@ -66,7 +67,7 @@ const ROUNDS_MAX = 100
  * Encrypts the same files under one policy after the other, and throws away what comes of it, to tell which policy suits them here. One run
  * comes before those that count, and the policies take turns in coming first. At any time the files are there once.
  *
- * @param inputs - Files and folders. They are only read.
+ * @param inputs - Files, folders, and patterns from {@link glob}. They are only read.
  * @throws what {@link encryptBatch} throws.
  *
  * @example
@@ -75,7 +76,7 @@ const ROUNDS_MAX = 100
  * console.table(policies, ['policy', 'firstResultMs', 'meanCompletionMs', 'makespanMs'])
  * ```
  */
-export async function compareBatch(inputs: Roots, options: CompareBatchOptions): Promise<BatchComparison> {
+export async function compareBatch(inputs: BatchInputs, options: CompareBatchOptions): Promise<BatchComparison> {
   const list = typeof inputs === 'object' && Symbol.iterator in inputs && !Buffer.isBuffer(inputs) ? [...inputs] : inputs
   const { workers } = resolveBatchOptions('encrypt', list, options)
   const { policies = POLICIES, rounds = 3 } = options
@@ -86,7 +87,7 @@ export async function compareBatch(inputs: Roots, options: CompareBatchOptions):
     const encrypt = async (policy: Policy): Promise<Run> => {
       const target = joinPath(scratch, 'files')
       try {
-        const run = new BatchRun(resolveBatchOptions('encrypt', list, { ...options, target, policy }))
+        const run = new BatchRun(resolveBatchOptions('encrypt', list, { ...options, target, policy, manifest: undefined }))
         return { ...(await run.run()), times: timesOf(run) }
       } finally {
         await rm(target, { recursive: true, force: true })
@@ -116,7 +117,7 @@ function checkPolicies(policies: unknown): asserts policies is readonly Policy[]
 }
 
 /** @returns a new folder in the target, which may not be where the target of a batch may not be. */
-async function makeScratch(inputs: Roots, options: CompareBatchOptions): Promise<Path> {
+async function makeScratch(inputs: BatchInputs, options: CompareBatchOptions): Promise<Path> {
   const { target } = await findPlaces(resolveBatchOptions('encrypt', inputs, options))
   const scratch = joinPath(target!, `compare-${temporaryToken()}`)
   await mkdir(scratch, { recursive: true })

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { compareBatch, type CompareBatchOptions } from '../../src/batch.js'
+import { compareBatch, glob, type BatchInputs, type CompareBatchOptions } from '../../src/batch.js'
 import { OPTIONS, patternBytes } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -16,7 +16,7 @@ function makeFiles(sizes: readonly number[]): string {
   return folder
 }
 
-function compare(inputs: string | string[], options: Partial<CompareBatchOptions> = {}): ReturnType<typeof compareBatch> {
+function compare(inputs: BatchInputs, options: Partial<CompareBatchOptions> = {}): ReturnType<typeof compareBatch> {
   return compareBatch(inputs, { keyManager: OPTIONS.keyManager, purpose: 'test', workers: 2, target: freshPath(), ...options })
 }
 
@@ -54,6 +54,13 @@ describe('a comparison of policies', () => {
     expect(found).toMatchObject({ files: 2, failures: [{ path: inputs[1], error: { code: 'ENOENT' } }] })
     const nothing = await compare(freshPath(), { policies: ['fifo'], rounds: 1 })
     expect(nothing.policies[0]).toMatchObject({ firstResultMs: NaN, meanCompletionMs: NaN, makespanMs: NaN })
+  })
+
+  test('takes patterns, and makes no manifest, which would be of files that are gone', async () => {
+    const manifest = freshPath()
+    const options = { policies: ['fifo'], rounds: 1, manifest } as const
+    expect(await compare(glob(`${makeFiles([1, 2, 3])}/[01]`), options)).toMatchObject({ files: 2, failures: [] })
+    expect(existsSync(manifest)).toBe(false)
   })
 
   test('is not made where it would be in the way', async () => {
