@@ -105,11 +105,11 @@ export class BatchRun {
     } finally {
       unwatch?.()
       signal?.removeEventListener('abort', abort)
-      clearTimeout(this.#lastCall)
       await this.#terminate()
       await Promise.all(this.#splits.map(({ split }) => this.#removeTemporary(split.task)))
       await this.#manifest?.close().catch((error: unknown) => this.#stop(error))
       stopTelling()
+      clearTimeout(this.#lastCall)
     }
     checkAborted(signal)
     if (this.#end !== undefined) throw this.#end.error

@@ -481,3 +481,13 @@ test.each(['encrypt', 'decrypt'] as const)(
     expect(existsSync(target)).toBe(false)
   },
 )
+
+test('an error of what is told last ends the batch, and nothing holds the process up then', async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  const onProgress = ({ isListed }: BatchProgress): void => {
+    if (isListed) throw new Error('enough')
+  }
+  await expect(encrypt(makeTree({}), freshPath(), { onProgress })).rejects.toThrow('enough')
+  expect(timers()).toBeLessThanOrEqual(before)
+})
