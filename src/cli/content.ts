@@ -1,5 +1,5 @@
-import { createReadStream, fstatSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { fstatSync } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
 import { Transform, Writable, type Readable, type TransformCallback } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { usageError, type CommandError } from './command-error.js'
@@ -33,10 +33,11 @@ export async function openInput(path: string): Promise<Input> {
     const stats = fstatSync(0)
     return { stream: process.stdin, size: stats.isFile() ? stats.size : undefined, mode: PRIVATE }
   }
-  const stats = await stat(path)
+  const file = await open(path)
+  const stats = await file.stat()
   const size = stats.isFile() ? stats.size : undefined
   const mode = stats.isFile() ? stats.mode & 0o777 : PRIVATE
-  return { stream: createReadStream(path, { highWaterMark: PIECE_SIZE }), size, mode }
+  return { stream: file.createReadStream({ highWaterMark: PIECE_SIZE }), size, mode }
 }
 
 /**

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, statSync, chmodSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { EncryptedFile, KeyManager } from '../../src/index.js'
 import { CommandFolder, PASSPHRASE, workingNames } from '../support/run-command.js'
@@ -51,6 +53,17 @@ describe('encrypt and decrypt', () => {
     expect((await folder.run(['decrypt', 'there', 'plain'])).status).toBe(1)
     expect((await folder.run(['decrypt', '-f', 'there', 'plain'])).status).toBe(0)
     expect(readFileSync(at('plain'), 'utf8')).toBe('new')
+  })
+
+  test.each([
+    ['encrypt', 'socket', 'of-a-socket'],
+    ['append', 'of-a-socket', 'socket'],
+  ])('an input that cannot be opened is told of: %s %s %s', async (...args) => {
+    const server = createServer().listen(at('socket'))
+    await once(server, 'listening')
+    const { status, stderr } = await folder.run(args)
+    server.close()
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^sealfile: ENXIO: .*socket'\n$/) as string })
   })
 
   test('of two at once one gets the name', async () => {
