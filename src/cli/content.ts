@@ -4,6 +4,7 @@ import { Transform, Writable, type Readable, type TransformCallback } from 'node
 import { pipeline } from 'node:stream/promises'
 import { usageError, type CommandError } from './command-error.js'
 import { write } from './report.js'
+import { takeDescriptor } from './secrets.js'
 
 /** Where content comes from and goes to: files, and `-` for the standard streams. */
 
@@ -18,6 +19,11 @@ export function isStandard(path: string): boolean {
   return path === STANDARD
 }
 
+/** Notes that standard input is content, and so gives no secret. @throws CommandError. */
+export function takeStandardInput(): void {
+  takeDescriptor(0, 'content')
+}
+
 /** Content to be read. */
 export interface Input {
   readonly stream: Readable
@@ -30,6 +36,7 @@ export interface Input {
 /** Opens a file, or standard input. @throws system errors as they are. */
 export async function openInput(path: string): Promise<Input> {
   if (isStandard(path)) {
+    takeStandardInput()
     const stats = fstatSync(0)
     return { stream: process.stdin, size: stats.isFile() ? stats.size : undefined, mode: PRIVATE }
   }

@@ -20,6 +20,16 @@ const LONGEST = 65_536
 const NEWLINE = 10
 const CARRIAGE_RETURN = 13
 
+const taken = new Map<number, string>()
+
+/** Notes what a descriptor is read for. @throws CommandError if that is something else already, which would get the rest, or nothing. */
+export function takeDescriptor(fd: number, use: string): void {
+  const before = taken.get(fd) ?? use
+  if (before !== use)
+    throw usageError(`descriptor ${fd} cannot be both the ${before} and the ${use}`, 'Give each a file, or a descriptor of its own.')
+  taken.set(fd, use)
+}
+
 /**
  * Gets a secret from a file, a descriptor, the environment, or whoever sits at the terminal.
  *
@@ -33,6 +43,7 @@ export async function getSecret(source: SecretSource, signal: AbortSignal): Prom
   if (file !== undefined) return readSecret(createReadStream(file, { end: LONGEST, signal }), name)
   if (fd !== undefined) {
     if (isatty(fd)) throw usageError(`descriptor ${fd} is a terminal, which would show the ${name}`, 'Leave it out, to be asked.')
+    takeDescriptor(fd, name)
     return readSecret(createReadStream('', { fd, end: LONGEST, signal }), name)
   }
   const value = takeVariable(variable)

@@ -95,6 +95,18 @@ describe('passphrases', () => {
     expect((await folder.shell('sealfile keys list --passphrase-fd 0 < passphrase', { env })).status).toBe(0)
   })
 
+  test('a descriptor is read for one thing', async () => {
+    const env = { SEALFILE_PASSPHRASE: undefined }
+    const input = `${PASSPHRASE}\ncontent\n`
+    const runs = ['encrypt --passphrase-fd 0 - both', 'decrypt --passphrase-fd 0', 'append --passphrase-fd 0 both']
+    for (const line of [...runs, 'keys change-passphrase --passphrase-fd 0 --new-passphrase-fd 0']) {
+      const { status, stdout, stderr } = await folder.run(line.split(' '), { env, input })
+      const told = expect.stringContaining('descriptor 0 cannot be both') as string
+      expect({ line, status, stdout, stderr }).toEqual({ line, status: 2, stdout: '', stderr: told })
+    }
+    expect(existsSync(at('both'))).toBe(false)
+  })
+
   test('no end of a file is waited for', async () => {
     const { status, stderr } = await folder.run(['keys', 'list', '--passphrase-file', '/dev/zero'])
     expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining('longer than') as string })

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { KeyManager } from 'sealfile'
 import type { Bind, Call } from '../call.js'
-import { isPipe, isStandard, openInput, PRIVATE, seekablePath, writeOut } from '../content.js'
+import { isPipe, isStandard, openInput, PRIVATE, seekablePath, takeStandardInput, writeOut } from '../content.js'
 import { addForce, addPurpose, openOptions } from '../file-options.js'
 import { createPrivate, makeFile } from '../new-file.js'
 import { withKeys } from '../open-keys.js'
@@ -38,6 +38,7 @@ export function addDecrypt(program: Command, bind: Bind): void {
 async function decrypt(call: Call<Options>, from: string, to: string): Promise<undefined> {
   const { force = false } = call.options
   call.settings.purposeOf(from)
+  if (isStandard(from)) takeStandardInput()
   const size = await withKeys(call, (keyManager) =>
     withPlaintext(call, keyManager, from, (plaintext) => write(call, plaintext, to, force)),
   )
