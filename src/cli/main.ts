@@ -21,6 +21,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.ok
   const bind: Bind = <Options, Operands extends unknown[]>(command: Command, action: Action<Options, Operands>) => {
     command.action(async (...given: unknown[]) => {
+      refuseDash(command, given)
       const options = command.optsWithGlobals<Options & GlobalOptions & SettingOptions>()
       const call = { options, settings: await resolveSettings(options), signal: signals.signal, report: new Report(options) }
       exitCode = (await action(call, ...(given.slice(0, -2) as Operands))) ?? EXIT.ok
@@ -34,6 +35,14 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     // Commander has shown its help.
     if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage
     return await end(new Report({ json: args.includes('--json') }), error, signals)
+  }
+}
+
+/** Else what was to go through a pipe would be in a file of this name. */
+function refuseDash({ registeredArguments }: Command, operands: readonly unknown[]): void {
+  for (const [index, argument] of registeredArguments.entries()) {
+    if (argument.defaultValue === '-' || ![operands[index]].flat().includes('-')) continue
+    throw usageError(`<${argument.name()}> cannot be a standard stream`, 'A file that is called so is ./-')
   }
 }
 

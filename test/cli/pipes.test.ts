@@ -51,6 +51,18 @@ describe('pipes', () => {
     expect(existsSync(at('cut-out'))).toBe(false)
   })
 
+  test('- is no name where there is no pipe', async () => {
+    folder.write('plain', 'text')
+    const runs = ['pack plain -', 'append -', 'cat plain -', 'salvage plain -', 'batch encrypt plain -', 'edit -']
+    for (const line of runs) {
+      const { status, stderr } = await folder.run(line.split(' '))
+      expect({ line, status, stderr }).toEqual({ line, status: 2, stderr: expect.stringContaining('standard stream') as string })
+    }
+    expect(existsSync(at('-'))).toBe(false)
+    expect((await folder.run(['encrypt', 'plain', './-'])).status).toBe(0)
+    expect((await folder.run(['cat', './-'])).stdout).toBe('text')
+  })
+
   test('JSON keeps out of the content', async () => {
     const sealed = await folder.run(['encrypt', '--json'], { input: 'text' })
     expect(JSON.parse(sealed.stderr)).toEqual({ command: 'encrypt', input: '-', output: '-', size: 4 })
