@@ -38,6 +38,11 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
+function usageErrorOf({ message }: CommanderError): Error {
+  const [, fault = message, suggestion] = /^error: (.*?)(?:\n\((.*)\))?$/s.exec(message) ?? []
+  return usageError(fault, suggestion)
+}
+
 /** Else what was to go through a pipe would be in a file of this name. */
 function refuseDash({ registeredArguments }: Command, operands: readonly unknown[]): void {
   for (const [index, argument] of registeredArguments.entries()) {
@@ -48,7 +53,7 @@ function refuseDash({ registeredArguments }: Command, operands: readonly unknown
 
 async function end(report: Report, error: unknown, { exitCode }: Signals): Promise<ExitCode> {
   if (exitCode !== undefined) return exitCode
-  const told = error instanceof CommanderError ? usageError(error.message.replace(/^error: /, '')) : error
+  const told = error instanceof CommanderError ? usageErrorOf(error) : error
   const code = exitCodeOf(told)
   // Whoever reads no more wants to hear no more.
   if (code !== EXIT.closedPipe) await report.error(told).catch(() => undefined)

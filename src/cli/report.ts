@@ -20,9 +20,9 @@ export class Report {
     this.isQuiet = quiet
   }
 
-  /** Gives what the command was called for. */
-  async result(facts: Facts, text: string): Promise<void> {
-    await write(process.stdout, this.isJson ? toJson(facts) : printable(text))
+  /** Gives what the command was called for: to people, in these lines. */
+  async result(facts: Facts, lines: readonly string[]): Promise<void> {
+    await write(process.stdout, this.isJson ? toJson(facts) : printable(lines))
   }
 
   /**
@@ -37,7 +37,7 @@ export class Report {
 
   /** Tells people something that they can do without. */
   async note(text: string): Promise<void> {
-    if (!this.isJson && !this.isQuiet) await write(process.stderr, printable(text))
+    if (!this.isJson && !this.isQuiet) await write(process.stderr, printable([text]))
   }
 
   /** Tells of something that went wrong and did not end the command. */
@@ -69,12 +69,12 @@ export function errorFacts(error: unknown): Facts {
 
 function describeError(error: unknown): string {
   const { message, hint } = errorFacts(error) as { readonly message: string; readonly hint?: string }
-  return printable(`sealfile: ${message}${hint === undefined ? '' : `\n${hint}`}`)
+  return printable([`sealfile: ${message}`, ...(hint === undefined ? [] : [hint])])
 }
 
-/** Names of files may hold what a terminal obeys. */
-function printable(text: string): string {
-  return `${text.replace(/\p{Cc}/gu, (character) => (['\n', '\t'].includes(character) ? character : '?'))}\n`
+/** Names of files may hold what a terminal obeys, or what looks like another line, or turns letters round. */
+function printable(lines: readonly string[]): string {
+  return lines.map((line) => `${line.replace(/(?!\t)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '?')}\n`).join('')
 }
 
 function toJson(facts: Facts): string {

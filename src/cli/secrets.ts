@@ -26,7 +26,10 @@ const taken = new Map<number, string>()
 export function takeDescriptor(fd: number, use: string): void {
   const before = taken.get(fd) ?? use
   if (before !== use)
-    throw usageError(`descriptor ${fd} cannot be both the ${before} and the ${use}`, 'Give each a file, or a descriptor of its own.')
+    throw usageError(
+      `descriptor ${fd} cannot be both the ${before} and the ${use}`,
+      'Give each a file, or a descriptor of its own.',
+    )
   taken.set(fd, use)
 }
 

@@ -210,7 +210,13 @@ describe('info, verify and salvage', () => {
   })
 })
 
-test('a name cannot tell a terminal what to do', async () => {
-  const { stderr } = await folder.run(['cat', 'red \u001b[31m'])
-  expect(stderr).toContain('red ?[31m')
+test('a name cannot tell a terminal what to do, nor look like another line', async () => {
+  const name = folder.write('red \u001b[31m\nsealfile: all is well \u202etxt', 'text')
+  const shown = 'red ?[31m?sealfile: all is well ?txt'
+  expect((await folder.run(['cat', name])).stderr).toContain(shown)
+  expect((await folder.run(['cat', `${name}, which is not there`])).stderr).toContain(shown)
+  await folder.run(['encrypt', '--force', name, name])
+  expect((await folder.run(['info', name])).stdout.split('\n')[0]).toBe(shown)
+  await folder.run(['pack', name, 'package'])
+  expect((await folder.run(['unpack', '--list', 'package'])).stdout.trimEnd().split('\n')).toEqual([expect.stringContaining(shown)])
 })

@@ -6,7 +6,7 @@ import type { EncryptedFile as File } from 'sealfile'
 import { randomBytes } from '../../bytes/random.js'
 import type { Bind, Call } from '../call.js'
 import { addShape, type ShapeOptions } from '../file-options.js'
-import { formatSize, parseNumber, parseSize } from '../sizes.js'
+import { count, formatSize, parseNumber, parseSize } from '../sizes.js'
 
 interface Options extends ShapeOptions {
   readonly size: number
@@ -60,7 +60,7 @@ async function bench(call: Call<Options>): Promise<undefined> {
     const { size, rounds } = options
     await report.result(
       { command: 'bench', size, rounds, segmentSize: segmentSize ?? 65_536, cipher: cipher ?? 'aes-256-gcm', rates },
-      [`${formatSize(size)}, median of ${rounds} rounds, in the page cache`, ...rates.map(describe)].join('\n'),
+      [`${formatSize(size)}, median of ${count(rounds, 'round')}, in the page cache`, ...rates.map(describe)],
     )
   } finally {
     keyManager.close()

@@ -15,6 +15,6 @@ export function addCompletion(program: Command): void {
   command.action(async (shell: Shell) => {
     const script = SHELLS[shell](program)
     const report = new Report(command.optsWithGlobals<GlobalOptions>())
-    await report.result({ command: 'completion', shell, script }, script.trimEnd())
+    await report.result({ command: 'completion', shell, script }, script.trimEnd().split('\n'))
   })
 }

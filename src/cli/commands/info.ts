@@ -26,7 +26,10 @@ async function info(call: Call<Options>, paths: readonly string[]): Promise<unde
       const found = keyManager === undefined ? await EncryptedFile.inspect(path) : await openAndLook(path, keyManager)
       files.push({ path, isAuthentic: keyManager !== undefined, ...found })
     }
-    await call.report.result({ command: 'info', files }, files.map((file) => describe(file.path, file)).join('\n\n'))
+    await call.report.result(
+      { command: 'info', files },
+      files.flatMap((file, index) => [...(index === 0 ? [] : ['']), ...describe(file.path, file)]),
+    )
   }
   const openAndLook = async (path: string, keyManager: KeyManager): Promise<FileInfo> => {
     const file = await EncryptedFile.open(path, 'r', openOptions(call, keyManager, path))
@@ -40,7 +43,7 @@ async function info(call: Call<Options>, paths: readonly string[]): Promise<unde
   return undefined
 }
 
-function describe(path: string, found: FileInspection | FileInfo): string {
+function describe(path: string, found: FileInspection | FileInfo): string[] {
   const { kind, version, cipher, segmentSize, fileSize, keyringId, generation } = found
   const lines = [
     path,
@@ -50,7 +53,7 @@ function describe(path: string, found: FileInspection | FileInfo): string {
     `  on disk     ${formatSize(fileSize)}`,
   ]
   if ('size' in found) lines.push(`  content     ${count(found.size, 'byte')}`, `  state       ${describeState(found)}`)
-  return lines.join('\n')
+  return lines
 }
 
 function describeState({ kind, sequence, isClean, pending }: FileInfo): string {

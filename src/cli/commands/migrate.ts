@@ -85,7 +85,7 @@ async function migrateOne(
   const { outcome, format, size, isSourceRemoved, isDryRun } = made
   const facts = { command: 'migrate', source, target, outcome, format, size, isSourceRemoved, isDryRun }
   const done = outcome === 'present' ? 'was taken over before' : `${isDryRun ? 'would be ' : ''}taken over from ${format}`
-  await call.report.result(facts, `${target}: ${done}`)
+  await call.report.result(facts, [`${target}: ${done}`])
   return undefined
 }
 

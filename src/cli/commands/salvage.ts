@@ -35,12 +35,12 @@ function isWhole({ gaps, older, isSizeKnown, snapshot }: SalvageReport): boolean
   return gaps.length === 0 && older.length === 0 && isSizeKnown && snapshot !== 'differs'
 }
 
-function describe(to: string, report: SalvageReport): string {
+function describe(to: string, report: SalvageReport): string[] {
   const { size, salvaged, gaps, older, isSizeKnown, snapshot } = report
   const lines = [`${to}: ${salvaged} of ${count(size, 'byte')} saved`]
   for (const { position, length } of gaps) lines.push(`  lost: ${count(length, 'byte')} at ${position}`)
   for (const { position, length } of older) lines.push(`  from an older version: ${count(length, 'byte')} at ${position}`)
   if (!isSizeKnown) lines.push('  how long the file was is not known: something may be missing at the end')
   if (snapshot === 'differs') lines.push('  not all of it is of the last commit')
-  return lines.join('\n')
+  return lines
 }

@@ -24,7 +24,7 @@ export async function reportTree(
     failures: failures.map(({ path, error }) => ({ ...errorFacts(error), path: path.toString() })),
     ...(skipped.length === 0 ? {} : { skipped: skipped.map(({ path, kind }) => ({ path: path.toString(), kind })) }),
   }
-  await report.result(told, failures.length === 0 ? text : `${text}, ${failures.length} failed`)
+  await report.result(told, [failures.length === 0 ? text : `${text}, ${failures.length} failed`])
   return failures.length === 0 ? undefined : EXIT.partial
 }
 

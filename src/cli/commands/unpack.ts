@@ -58,7 +58,7 @@ async function list(call: Call<Options>, keyManager: KeyManager, path: string): 
     path: member.path.toString(),
     ...(member.kind === 'folder' ? {} : { size: member.size, modified: new Date(member.mtimeMs).toISOString() }),
   }))
-  await call.report.result({ command: 'unpack', package: path, members: facts }, members.map(describe).join('\n'))
+  await call.report.result({ command: 'unpack', package: path, members: facts }, members.map(describe))
   return undefined
 }
 

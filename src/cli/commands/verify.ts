@@ -30,7 +30,7 @@ async function verify(call: Call, paths: readonly string[]): Promise<ExitCode | 
       }),
     ),
   )
-  await call.report.result({ command: 'verify', ...report.toJSON() }, report.toString())
+  await call.report.result({ command: 'verify', ...report.toJSON() }, report.toString().split('\n'))
   return exitCodeFor(report)
 }
 

@@ -106,5 +106,5 @@ export async function withNewPassphrase(
 export async function tellOfSlot({ report }: Call, facts: Facts, text: string, recoveryKey: string | undefined): Promise<void> {
   if (recoveryKey === undefined) return report.done(facts, text)
   await report.note(text)
-  await report.result(facts, recoveryKey)
+  await report.result(facts, [recoveryKey])
 }

@@ -26,7 +26,7 @@ export async function listSlots(call: Call): Promise<undefined> {
   })
   const facts = { command: 'keys list', keyring, slots, generation, generations }
   const lines = [`keyring ${keyring}, generation ${generation} of ${generations.join(', ')}`, ...slots.map(describe)]
-  await call.report.result(facts, lines.join('\n'))
+  await call.report.result(facts, lines)
   return undefined
 }
 
