@@ -99,3 +99,11 @@ describe('migrate', () => {
     expect(readFileSync(at('old/one'), 'utf8')).toBe('first')
   })
 })
+
+test('bench measures what it is told to, and not nothing', async () => {
+  const { status, stdout } = await folder.run(['bench', '--json', '--size', '64k', '--rounds', '1', '--folder', '.'])
+  expect(status).toBe(0)
+  const { rates } = JSON.parse(stdout) as { rates: { ratio: number }[] }
+  expect(rates.map(({ ratio }) => ratio > 0)).toEqual([true, true])
+  for (const nothing of ['--size', '--rounds']) expect((await folder.run(['bench', nothing, '0'])).status).toBe(2)
+})

@@ -5,6 +5,7 @@ import { Option, type Command } from 'commander'
 import type { EncryptedFile as File } from 'sealfile'
 import { randomBytes } from '../../bytes/random.js'
 import type { Bind, Call } from '../call.js'
+import { usageError } from '../command-error.js'
 import { addShape, type ShapeOptions } from '../file-options.js'
 import { count, formatSize, parseNumber, parseSize } from '../sizes.js'
 
@@ -45,6 +46,7 @@ export function addBench(program: Command, bind: Bind): void {
 
 async function bench(call: Call<Options>): Promise<undefined> {
   const { options, report } = call
+  if (options.size === 0 || options.rounds === 0) throw usageError('give one byte or more, and one round or more')
   const { EncryptedFile, KeyManager } = await import('sealfile')
   const keyManager = KeyManager.fromKey(randomBytes(32))
   const folder = await mkdtemp(join(options.folder ?? tmpdir(), 'sealfile-bench-'))
