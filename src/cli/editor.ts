@@ -30,9 +30,10 @@ export async function runEditor(editor: string, path: string, signal: AbortSigna
 function start(editor: string, path: string, signal: AbortSignal): Promise<number | string> {
   return new Promise((resolve, reject) => {
     const isWindows = process.platform === 'win32'
+    const env = withoutSecrets()
     const child = isWindows
-      ? spawn(`${editor} "${path}"`, { stdio: 'inherit', shell: true })
-      : spawn('/bin/sh', ['-c', `exec ${editor} "$@"`, editor, path], { stdio: 'inherit' })
+      ? spawn(`${editor} "${path}"`, { stdio: 'inherit', env, shell: true })
+      : spawn('/bin/sh', ['-c', `exec ${editor} "$@"`, editor, path], { stdio: 'inherit', env })
     const stop = (): boolean => child.kill('SIGHUP')
     signal.addEventListener('abort', stop, { once: true })
     child.once('error', reject)
@@ -41,4 +42,9 @@ function start(editor: string, path: string, signal: AbortSignal): Promise<numbe
       resolve(code ?? name ?? 1)
     })
   })
+}
+
+/** Of the variables, one at most was taken to open the keyring. */
+function withoutSecrets(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^SEALFILE_.*(PASSPHRASE|RECOVERY_KEY)$/.test(name)))
 }

@@ -113,6 +113,16 @@ describe.skipIf(NO_TERMINAL !== undefined)(`edit${where}`, () => {
     expect(seen).not.toContain(PASSPHRASE)
   })
 
+  test('the editor gets no secret, whatever opened the keyring', async () => {
+    await encrypt('.enc', 'text')
+    const secrets = { SEALFILE_RECOVERY_KEY: 'secret-1', SEALFILE_NEW_PASSPHRASE: 'secret-2', SEALFILE_PASSPHRASE: 'secret-3' }
+    const env = { ...secrets, EDITOR: folder.writeProgram('editor', 'env > seen; echo more >> "$1"') }
+    expect((await folder.terminal(['edit', '--passphrase-file', 'passphrase', '.enc'], [], { env })).status).toBe(0)
+    expect(readFileSync(at('seen'), 'utf8')).toContain('SEALFILE_PURPOSE')
+    expect(readFileSync(at('seen'), 'utf8')).not.toContain('secret-')
+    expect(await contentOf('.enc')).toBe('textmore\n')
+  })
+
   test('notices that nothing was changed, or that the editor failed', async () => {
     await encrypt('same', 'same')
     const before = readFileSync(at('same'))

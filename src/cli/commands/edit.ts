@@ -36,7 +36,7 @@ async function edit(call: Call<ShapeOptions>, path: string): Promise<undefined> 
     const folder = await PrivateFolder.create()
     if (!folder.isInMemory) await call.report.note(`${folder.path} is on a disk, where traces of the content may stay`)
     try {
-      const temporary = join(folder.path, basename(path).replace(/\.enc$/, ''))
+      const temporary = join(folder.path, basename(path).replace(/(?<=.)\.enc$/, ''))
       await writeFile(temporary, before.content, { flag: 'wx', mode: 0o600 })
       await runEditor(editor, temporary, call.signal)
       const content = await readFile(temporary)
