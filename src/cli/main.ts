@@ -1,6 +1,6 @@
 import { CommanderError, type Command } from 'commander'
 import type { Action, Bind } from './call.js'
-import { usageError } from './command-error.js'
+import { CommandError, usageError } from './command-error.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
 import type { GlobalOptions } from './global-options.js'
 import { createProgram } from './program.js'
@@ -52,7 +52,11 @@ function refuseDash({ registeredArguments }: Command, operands: readonly unknown
 }
 
 async function end(report: Report, error: unknown, { exitCode }: Signals): Promise<ExitCode> {
-  if (exitCode !== undefined) return exitCode
+  if (exitCode !== undefined) {
+    // Such as where plaintext was left; what else fails after a signal, fails because of it.
+    if (error instanceof CommandError && error.code !== 'INTERRUPTED') await report.error(error).catch(() => undefined)
+    return exitCode
+  }
   const told = error instanceof CommanderError ? usageErrorOf(error) : error
   const code = exitCodeOf(told)
   // Whoever reads no more wants to hear no more.

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, rmSync } from 'node:fs'
 import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,12 +19,19 @@ export class PrivateFolder {
   static async create(): Promise<PrivateFolder> {
     const inMemory = [process.env['XDG_RUNTIME_DIR'], '/dev/shm'].find((folder) => folder !== undefined && isWritable(folder))
     // Its mode is 0700.
-    return new PrivateFolder(await mkdtemp(join(inMemory ?? tmpdir(), 'sealfile-')), inMemory !== undefined)
+    const folder = new PrivateFolder(await mkdtemp(join(inMemory ?? tmpdir(), 'sealfile-')), inMemory !== undefined)
+    process.once('exit', () => folder.#removeAtOnce())
+    return folder
   }
 
   /** Leaves it where it is when it is to be removed: its owner must look into it. */
   keep(): void {
     this.#isKept = true
+  }
+
+  /** At a second signal there is no time for more. */
+  #removeAtOnce(): void {
+    if (!this.#isKept) rmSync(this.path, { recursive: true, force: true })
   }
 
   /** Overwrites all files in it, an editor's own among them, and removes it. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { KeyManager } from '../../src/index.js'
+import { EncryptedFile, KeyManager } from '../../src/index.js'
 import { CommandFolder, NO_TERMINAL, PASSPHRASE } from '../support/run-command.js'
 
 const folder = new CommandFolder()
@@ -158,6 +158,37 @@ describe.skipIf(NO_TERMINAL !== undefined)(`edit${where}`, () => {
     expect(status).toBe(143)
     expect(await contentOf('ended')).toBe('saved\n')
     expect(existsSync(dirname(readFileSync(at('place'), 'utf8').trim()))).toBe(false)
+  })
+
+  test('after a signal, too, it is told where what could not be saved is', async () => {
+    await encrypt('both', 'before')
+    const theirs = 'echo theirs | sealfile append --passphrase-file passphrase both'
+    const { status, stdout } = await edit(`echo mine > "$1"; ${theirs}; kill -TERM $PPID; exec sleep 60`, 'both')
+    expect(status).toBe(143)
+    const [, kept] = /It is in (\S+), not encrypted/.exec(stdout) ?? []
+    expect(readFileSync(kept!, 'utf8')).toBe('mine\n')
+    rmSync(dirname(kept!), { recursive: true })
+  })
+
+  test('a second signal leaves no plaintext either', async () => {
+    await encrypt('twice', 'before')
+    const signals = 'kill -TERM $PPID; sleep 0.3; kill -TERM $PPID; sleep 0.3'
+    const { status } = await edit(`trap '' HUP; echo more >> "$1"; echo "$1" > place; ${signals}`, 'twice')
+    expect(status).toBe(143)
+    expect(existsSync(dirname(readFileSync(at('place'), 'utf8').trim()))).toBe(false)
+    expect(await contentOf('twice')).toBe('before')
+  })
+
+  test('what somebody else has open cannot be saved, with the code for that', async () => {
+    await encrypt('held', 'before')
+    const keyManager = await KeyManager.open(at('keyring.json'), { passphrase: PASSPHRASE })
+    const writer = await EncryptedFile.open(at('held'), 'r+', { keyManager, purpose: 'test' })
+    const { status, stdout } = await edit('echo mine > "$1"', 'held')
+    await writer.close()
+    keyManager.close()
+    expect(status).toBe(7)
+    const [, kept] = /It is in (\S+), not encrypted/.exec(stdout) ?? []
+    rmSync(dirname(kept!), { recursive: true })
   })
 
   test('says why it cannot run', async () => {

@@ -5,6 +5,7 @@ import type { FileInfo, KeyManager } from 'sealfile'
 import type { Bind, Call } from '../call.js'
 import { CommandError } from '../command-error.js'
 import { findEditor, runEditor } from '../editor.js'
+import { exitCodeOf } from '../exit-codes.js'
 import { addPurpose, addShape, openOptions, type ShapeOptions } from '../file-options.js'
 import { withKeys } from '../open-keys.js'
 import { PrivateFolder } from '../private-folder.js'
@@ -51,6 +52,7 @@ async function edit(call: Call<ShapeOptions>, path: string): Promise<undefined> 
         const message = `what was edited could not be saved: ${(error as Error).message}`
         throw new CommandError(message, {
           hint: `It is in ${temporary}, not encrypted. Put it elsewhere, and remove ${folder.path}.`,
+          exitCode: exitCodeOf(error),
         })
       }
       await tell(call, path, true)
