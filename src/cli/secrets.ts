@@ -77,11 +77,11 @@ function takeVariable(name: string): string | undefined {
   return value === '' ? undefined : value
 }
 
-async function ask({ name, isNew = false }: SecretSource, signal: AbortSignal): Promise<Buffer> {
+async function ask({ name, variable, isNew = false }: SecretSource, signal: AbortSignal): Promise<Buffer> {
   const label = name[0]!.toUpperCase() + name.slice(1)
-  const secret = await askSecret(`${label}:`, signal)
+  const secret = await askSecret(`${label}:`, variable, signal)
   if (secret === '') throw usageError(`the ${name} is empty`)
-  if (isNew && (await askSecret(`${label} again:`, signal)) !== secret) {
+  if (isNew && (await askSecret(`${label} again:`, variable, signal)) !== secret) {
     throw usageError('the two are not the same', 'Nothing was changed. Try again.')
   }
   return Buffer.from(secret)

@@ -107,6 +107,15 @@ describe('passphrases', () => {
     expect((await folder.shell('sealfile keys list --passphrase-fd 0 < passphrase', { env })).status).toBe(0)
   })
 
+  test('where nobody can be asked, it is told how to give the one that is missing', async () => {
+    const env = { SEALFILE_PASSPHRASE: undefined }
+    const lines = { 'keys list': 'PASSPHRASE', 'keys list --recovery-key': 'RECOVERY_KEY' }
+    for (const [line, variable] of Object.entries(lines)) {
+      const { status, stderr } = await folder.shell(`setsid -w sealfile ${line}`, { env })
+      expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(`Set SEALFILE_${variable},`) as string })
+    }
+  })
+
   test('a descriptor is read for one thing', async () => {
     const env = { SEALFILE_PASSPHRASE: undefined }
     const input = `${PASSPHRASE}\ncontent\n`
