@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Command } from 'commander'
-import type { FileInfo, KeyManager } from 'sealfile'
+import type { FileInfo, KeyManager, OpenOptions } from 'sealfile'
 import type { Bind, Call } from '../call.js'
 import { CommandError } from '../command-error.js'
 import { findEditor, runEditor } from '../editor.js'
@@ -90,17 +90,30 @@ async function save(call: Call, keyManager: KeyManager, path: string, before: Ve
   const options = openOptions(call, keyManager, path)
   const { info, inode } = before
   if (info === undefined) return EncryptedFile.writeFile(path, content, { ...options, mode: 0o600, flag: 'wx', flush: true })
-  const now = await EncryptedFile.open(path, 'r', options)
+  const { segmentSize, cipher } = info
+  // From here on nobody else writes.
+  const next = await EncryptedFile.open(path, 'w', { segmentSize, cipher, ...withoutUndefined(options), atomic: true })
   try {
-    const { sequence, size } = await now.info()
-    if (sequence !== info.sequence || size !== info.size || (await stat(path)).ino !== inode) {
+    const now = await readState(path, options)
+    if (now.sequence !== info.sequence || now.size !== info.size || now.inode !== inode) {
       throw new Error('somebody else has changed the file meanwhile')
     }
-  } finally {
-    await now.close()
+    await next.write(content)
+  } catch (error) {
+    await next.discard()
+    throw error
   }
-  const { segmentSize, cipher } = info
-  await EncryptedFile.writeFile(path, content, { segmentSize, cipher, ...withoutUndefined(options) })
+  await next.close()
+}
+
+async function readState(path: string, options: OpenOptions): Promise<FileInfo & { readonly inode: number }> {
+  const { EncryptedFile } = await import('sealfile')
+  const file = await EncryptedFile.open(path, 'r', options)
+  try {
+    return { ...(await file.info()), inode: (await stat(path)).ino }
+  } finally {
+    await file.close()
+  }
 }
 
 /** What the options leave open stays as it was. */
