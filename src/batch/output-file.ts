@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, fdatasyncSync, futimesSync, lstatSync, openSync, unlinkSync } from 'node:fs'
+import { closeSync, constants, fchmodSync, fdatasyncSync, futimesSync, lstatSync, openSync, rmSync } from 'node:fs'
 import { acquireLock, lockPath, releaseLock } from '../file/engine/lock.js'
 import { moveIntoPlace, renameIntoPlace } from '../file/io/move-file.js'
 import { nodeDisk } from '../file/io/node-disk.js'
@@ -52,7 +52,7 @@ export class OutputFile {
   /** Closes the file and removes it. */
   discard(): void {
     closeSync(this.fd)
-    unlinkSync(this.#temporary)
+    rmSync(this.#temporary, { force: true })
   }
 
   /**
@@ -73,7 +73,7 @@ export class OutputFile {
       if (!this.#rules.overwrite) checkFree(this.#target, this.#replaces)
       runSync(nodeDisk, this.#rules.overwrite || this.#replaces !== undefined ? this.#replace() : this.#move())
     } catch (error) {
-      unlinkSync(this.#temporary)
+      rmSync(this.#temporary, { force: true })
       throw error
     }
   }
