@@ -368,7 +368,8 @@ describe('close', () => {
     const fd = twin.fs.openSync(twin.at('new'), 'w')
     twin.fs.writeSync(fd, 'text')
     twin.fs.close(fd)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    const isOpen = (): boolean => 'returned' in (twin.attempt(() => twin.fs.fstatSync(fd)) as object)
+    while (isOpen()) await new Promise((resolve) => setTimeout(resolve, 5))
     return twin.attempt(() => twin.fs.fstatSync(fd))
   })
   sameOnBoth('takes functions', (twin) => {

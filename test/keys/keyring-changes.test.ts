@@ -368,6 +368,8 @@ describe('several processes', () => {
       }
       const child = start(path, round * 20, 12)
       await setTimeout(random.int(60, 160))
+      // On a machine that is busy all might be killed before they have done anything.
+      while (round % 8 === 0 && child.output() === '') await setTimeout(5)
       child.process.kill('SIGKILL')
       await child.end
       const told = child.output().split('\n').length - 1

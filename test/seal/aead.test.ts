@@ -158,3 +158,22 @@ describe.each(CIPHERS)('%s', (cipher) => {
     },
   )
 })
+
+describe('the native implementation', () => {
+  const [key, nonce] = [new Uint8Array(32).fill(1), new Uint8Array(12).fill(2)]
+
+  test.each(Object.values(AEADS))('is what $name uses, where there is one', (aead) => {
+    const { ciphertext, tag } = sealAead(aead, key, nonce, NO_BYTES, new Uint8Array(64))
+    // The one in JavaScript makes both in one piece.
+    expect(ciphertext.buffer === tag.buffer).toBe(aead.name === 'aes-256-gcm-siv')
+  })
+
+  test.each(['aes-256-gcm', 'chacha20-poly1305'] as const)('takes no short tag of %s, whoever calls it', (name) => {
+    const native = nodeAead(name)
+    const { ciphertext, tag } = native.seal(key, nonce, NO_BYTES, new Uint8Array(64))
+    for (const length of [4, 8, 12, 15]) {
+      expect(() => native.open(key, nonce, NO_BYTES, { ciphertext, tag: tag.subarray(0, length) })).toThrow(TypeError)
+    }
+    expect(native.open(key, nonce, NO_BYTES, { ciphertext, tag })).toEqual(new Uint8Array(64))
+  })
+})

@@ -18,8 +18,9 @@ const NOBLE = ['@noble/ciphers', '@noble/hashes']
 const LOADS = {
   '.': { packages: NOBLE, modules: ['keys/'] },
   './fs': { packages: NOBLE, modules: ['fs/', 'keys/purpose'] },
-  './batch': { packages: NOBLE, modules: ['batch/', 'compat/paths', 'compat/target-folder', 'keys/purpose'] },
+  './batch': { packages: [...NOBLE, 'picomatch'], modules: ['batch/', 'compat/paths', 'compat/target-folder', 'keys/purpose'] },
   './compat': { packages: NOBLE, modules: ['compat/', 'keys/'] },
+  './config': { packages: [...NOBLE, 'picomatch', 'valibot'], modules: ['config/', 'keys/'] },
   './providers': { packages: NOBLE, modules: ['providers/', 'keys/'] },
   './passphrase-policy': { packages: [], modules: ['keys/passphrase', 'keys/optional-package'] },
 }

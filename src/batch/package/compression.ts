@@ -1,5 +1,6 @@
 import { pipeline, Readable, type Transform } from 'node:stream'
-import * as zlib from 'node:zlib'
+// By its default: a bundle would ask for the names that are used, and some are not there in every version.
+import zlib from 'node:zlib'
 import { PackageError, SealfileError } from '../../errors.js'
 import { isSystemError } from '../../file/io/system-errors.js'
 

@@ -7,7 +7,6 @@ import type { PathLike } from '../../file/io/steps.js'
 import { flag } from '../../file/options.js'
 import { BatchTuning } from './batch-tuning.js'
 import { describeMachine } from './machine.js'
-import { measureMachine } from './measure-machine.js'
 import type { TuningRecord } from './tuning-record.js'
 import { defaultCacheFolder, readCache, writeCache } from './tuning-cache.js'
 
@@ -61,6 +60,8 @@ export async function tuneBatch(options: TuneBatchOptions): Promise<BatchTuning>
   const known = refresh || cache === undefined ? undefined : await readCache(cache, machine)
   if (known !== undefined) return new BatchTuning(known, true)
   checkAborted(signal)
+  // It has keys of its own, which nobody else needs here.
+  const { measureMachine } = await import('./measure-machine.js')
   const record = await measureMachine(folder, machine, signal)
   checkAborted(signal)
   return new BatchTuning(record, false, await keep(cache, record))
