@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, getCiphers } from 'node:crypto'
 import { aeskwp } from '@noble/ciphers/aes.js'
+import { nativeKey } from '../bytes/native-key.js'
 
 /** AES-256 Key Wrap with Padding (RFC 5649): deterministic, authenticated, made for keys. */
 
@@ -33,11 +34,11 @@ function moveBytes(...parts: readonly Uint8Array[]): Uint8Array {
 /** By `node:crypto`. Not every runtime has the cipher. */
 export const NODE_KEY_WRAP: KeyWrap = {
   wrap(kek, key) {
-    const cipher = createCipheriv(CIPHER, kek, AIV)
+    const cipher = createCipheriv(CIPHER, nativeKey(kek), AIV)
     return moveBytes(cipher.update(key), cipher.final())
   },
   unwrap(kek, wrapped) {
-    const decipher = createDecipheriv(CIPHER, kek, AIV)
+    const decipher = createDecipheriv(CIPHER, nativeKey(kek), AIV)
     try {
       const key = moveBytes(decipher.update(wrapped), decipher.final())
       return key.length === 0 ? undefined : key

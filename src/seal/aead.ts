@@ -2,6 +2,7 @@ import { createCipheriv, createDecipheriv, getCiphers, type CipherGCMTypes } fro
 import { gcm, gcmsiv } from '@noble/ciphers/aes.js'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { concatBytes, toPlainBytes } from '../bytes/arrays.js'
+import { nativeKey } from '../bytes/native-key.js'
 import type { Aead, CipherName } from './suites.js'
 
 /** What an AEAD makes: the two parts apart, so that large ones need not be copied to be written. */
@@ -26,14 +27,14 @@ export function nodeAead(name: 'aes-256-gcm' | 'chacha20-poly1305'): Implementat
   const options = { authTagLength: TAG_LENGTH }
   return {
     seal(key, nonce, aad, plaintext) {
-      const encryption = createCipheriv(cipher, key, nonce, options)
+      const encryption = createCipheriv(cipher, nativeKey(key), nonce, options)
       encryption.setAAD(aad)
       const ciphertext = toPlainBytes(encryption.update(plaintext))
       encryption.final()
       return { ciphertext, tag: toPlainBytes(encryption.getAuthTag()) }
     },
     open(key, nonce, aad, { ciphertext, tag }) {
-      const decryption = createDecipheriv(cipher, key, nonce, options)
+      const decryption = createDecipheriv(cipher, nativeKey(key), nonce, options)
       decryption.setAAD(aad)
       decryption.setAuthTag(tag)
       const plaintext = toPlainBytes(decryption.update(ciphertext))

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { hmac } from '@noble/hashes/hmac.js'
 import { concatBytes, toPlainBytes } from '../bytes/arrays.js'
 import { u16 } from '../bytes/integers.js'
+import { nativeKey } from '../bytes/native-key.js'
 import type { Kdf } from './suites.js'
 
 /** The longest element that is framed as it is; a longer one is replaced by its digest. */
@@ -10,7 +11,7 @@ const LONG_FRAME_LABEL = Buffer.from('raAE-LP-v1')
 
 /** HMAC (RFC 2104) with the suite's hash. */
 export function computeHmac(kdf: Kdf, key: Uint8Array, ...message: readonly Uint8Array[]): Uint8Array {
-  const mac = createHmac(kdf.hash, key)
+  const mac = createHmac(kdf.hash, nativeKey(key))
   for (const part of message) if (part.length > 0) mac.update(part)
   return toPlainBytes(mac.digest())
 }
