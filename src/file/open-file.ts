@@ -15,7 +15,7 @@ import { SegmentReader } from './engine/segment-reader.js'
 import { StreamReader } from './engine/stream-reader.js'
 import type { Access } from './flags.js'
 import { FreshnessGuard } from './freshness.js'
-import { io, readFully, undoOnError, type PathLike, type Steps } from './io/steps.js'
+import { fstatNow, io, readFully, undoOnError, type PathLike, type Steps } from './io/steps.js'
 import { closeAndUnlock, isLink, openLocked } from './locked-file.js'
 import type { ResolvedOptions } from './options.js'
 import { createSuccessor, discardSuccessor, statIfThere, type SuccessorFile } from './successor-file.js'
@@ -65,9 +65,7 @@ export interface OpenContainer {
 
 /** Looks at a file's header. @throws InvalidFileFormatError, InvalidKeyError, CorruptedFileError. */
 export function* openContainer(fd: number, name: string, options: ResolvedOptions): Steps<OpenContainer> {
-  const buffer = Buffer.allocUnsafeSlow(options.isLocal ? START_SIZE : headerSizeOf('editable'))
-  const start = buffer.subarray(0, yield* readFully(fd, buffer, 0))
-  const size = start.length < buffer.length ? start.length : (yield* io.fstat(fd)).size
+  const { start, size } = options.isLocal ? yield* readStart(fd) : yield* readSourceStart(fd)
   try {
     return { file: ContainerFile.open(name, options, start), start, size }
   } catch (error) {
@@ -78,6 +76,23 @@ export function* openContainer(fd: number, name: string, options: ResolvedOption
     if (again.equals(start)) throw error
     return { file: ContainerFile.open(name, options, again), start: again, size: (yield* io.fstat(fd)).size }
   }
+}
+
+type Start = Pick<OpenContainer, 'start' | 'size'>
+
+/** The system knows at once how long a file is, so that nothing must be read to find its end. */
+function* readStart(fd: number): Steps<Start> {
+  const buffer = Buffer.allocUnsafeSlow(START_SIZE)
+  const read = yield* io.read(fd, buffer, 0)
+  const size = Math.max(read, (yield* fstatNow(fd)).size)
+  const rest = buffer.subarray(read, size)
+  return { start: buffer.subarray(0, read + (yield* readFully(fd, rest, read))), size }
+}
+
+function* readSourceStart(fd: number): Steps<Start> {
+  const buffer = Buffer.allocUnsafeSlow(headerSizeOf('editable'))
+  const start = buffer.subarray(0, yield* readFully(fd, buffer, 0))
+  return { start, size: (yield* io.fstat(fd)).size }
 }
 
 function isHeaderDamage(error: unknown): boolean {

@@ -78,6 +78,7 @@ function* request<K extends keyof DiskCalls>(call: K, ...args: Parameters<DiskCa
 export const io = {
   open: (path: PathLike, flags: number, mode: number) => request('open', path, flags, mode),
   close: (fd: number) => request('close', fd),
+  read: (fd: number, buffer: Uint8Array, position: number) => request('read', fd, buffer, 0, buffer.length, position),
   fdatasync: (fd: number) => request('fdatasync', fd),
   fsync: (fd: number) => request('fsync', fd),
   ftruncate: (fd: number, size: number) => request('ftruncate', fd, size),
