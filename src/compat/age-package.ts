@@ -1,4 +1,4 @@
-import { PackageMissingError } from '../errors.js'
+import { loadOptionalPackage } from '../keys/optional-package.js'
 
 /** The part of the package `age-encryption` that is used. It is written out, so that our types do not need the package. */
 
@@ -36,11 +36,6 @@ export interface AgePackage {
 }
 
 /** Imports the package when it is first needed. @throws PackageMissingError `ERR_SEALFILE_PACKAGE_MISSING`. */
-export async function loadAge(): Promise<AgePackage> {
-  try {
-    return await import('age-encryption')
-  } catch (error) {
-    if (!/MODULE_NOT_FOUND$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error
-    throw new PackageMissingError("age files need the npm package 'age-encryption': install it beside sealfile", { cause: error })
-  }
+export function loadAge(): Promise<AgePackage> {
+  return loadOptionalPackage('age-encryption', () => import('age-encryption'), 'an age file')
 }

@@ -11,6 +11,7 @@ import { AsyncRunner } from '../file/io/runners.js'
 import type { Disk } from '../file/io/steps.js'
 import { checkAborted } from '../file/io/system-errors.js'
 import { Session } from '../file/session.js'
+import { takeAfter } from '../file/successor-file.js'
 import type { MigrationRequest } from './migration-options.js'
 import { failure } from './migration-source.js'
 import { folderOf, joinPath, nameIn, type Path } from './paths.js'
@@ -95,8 +96,8 @@ export class TargetPlace implements AsyncDisposable {
         await runner.run(() => session.write(piece, null))
       }
       checkAborted(this.#request.signal)
-      if (keepsOwner) await runner.run(() => session.chown(Number(stats.uid), Number(stats.gid))).catch(ignoreNotPermitted)
-      await runner.run(() => session.chmod(Number(stats.mode & 0o777n)))
+      const [uid, gid, mode] = [Number(stats.uid), Number(stats.gid), Number(stats.mode)]
+      await runner.run(() => (keepsOwner ? takeAfter(session.fd, { uid, gid, mode }) : session.chmod(mode & 0o777)))
       await runner.run(() => session.utimes(secondsOf(stats.atimeNs), secondsOf(stats.mtimeNs)))
     } catch (error) {
       // What went wrong first is what the caller must know.
@@ -212,11 +213,6 @@ export function isSameTime(one: bigint, other: bigint): boolean {
 
 function secondsOf(nanoseconds: bigint): number {
   return Number(nanoseconds) / 1e9
-}
-
-function ignoreNotPermitted(error: unknown): void {
-  // Only a privileged process may give files away.
-  if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
 }
 
 /** Waits until the disk has a file: its content, and what `stat` says of it. */

@@ -66,20 +66,20 @@ export function* createSuccessor(target: Place, predecessor: Stats | undefined, 
   const fd = yield* io.open(temporary, flags, predecessor === undefined ? mode : 0o600)
   const successor = { fd, temporary, target }
   if (predecessor === undefined) return successor
-  return yield* undoOnError(takeAfter(), () => discardSuccessor(successor))
+  yield* undoOnError(takeAfter(fd, predecessor), () => discardSuccessor(successor))
+  return successor
+}
 
-  function* takeAfter(): Steps<SuccessorFile> {
-    const { uid, gid, mode } = predecessor!
-    const own = yield* io.fstat(fd)
-    // Only a privileged process may give files away; others may give them to a group that they are in.
-    const isTaken = (yield* give(own, uid, gid)) || (yield* give(own, own.uid, gid))
-    // What the group was allowed was meant for another one: this one may what others may.
-    yield* io.fchmod(fd, isTaken ? mode & 0o7777 : (mode & 0o707) | ((mode & 0o007) << 3))
-    return successor
-  }
+/** Gives a file the owner and the permissions of the one that it will replace, as far as the process may. */
+export function* takeAfter(fd: number, { uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>): Steps<void> {
+  const own = yield* io.fstat(fd)
+  // Only a privileged process may give files away; others may give them to a group that they are in.
+  const isTaken = (yield* give(uid, gid)) || (yield* give(own.uid, gid))
+  // What the group was allowed was meant for another one: this one may what others may.
+  yield* io.fchmod(fd, isTaken ? mode & 0o7777 : (mode & 0o707) | ((mode & 0o007) << 3))
 
   /** @returns whether the file belongs to that user and group now. */
-  function* give(own: Stats, uid: number, gid: number): Steps<boolean> {
+  function* give(uid: number, gid: number): Steps<boolean> {
     if (own.uid === uid && own.gid === gid) return true
     try {
       yield* io.fchown(fd, uid, gid)

@@ -13,6 +13,7 @@ import {
   migrateFile,
   type ExportAgeOptions,
   type MigrateFileOptions,
+  type MigrationProgress,
 } from '../../src/compat.js'
 import { addArmor, removeArmor } from '../../src/compat/age-armor.js'
 import { OPTIONS, patternBytes, readEncrypted, sealfileError, writeEncrypted } from '../support/encrypted-files.js'
@@ -93,6 +94,19 @@ describe('files of the package are taken over', () => {
   })
 })
 
+test('a signal that ends the reading of a file is not taken for damage', async () => {
+  const at = freshFolder()
+  writeFileSync(at('source'), await makeAge(patternBytes(2_500_000)))
+  await migrateFile(at('source'), at('target'), importing)
+  const controller = new AbortController()
+  const onProgress = ({ phase, done }: MigrationProgress): void => {
+    if (phase === 'comparing' && done > 0) controller.abort()
+  }
+  const again = migrateFile(at('source'), at('target'), { ...importing, signal: controller.signal, onProgress })
+  await expect(again).rejects.toMatchObject({ code: 'ABORT_ERR' })
+  expect(readdirSync(at()).sort()).toEqual(['source', 'target'])
+})
+
 describe('files are made that the package opens', () => {
   test.each(LENGTHS)('%i bytes', async (length) => {
     const at = freshFolder()
@@ -124,6 +138,16 @@ describe('files are made that the package opens', () => {
     expect(statSync(at('target')).mode & 0o777).toBe(0o600)
     await exportToAge(at('source'), at('other'), { ...exporting, mode: 0o640 })
     expect(statSync(at('other')).mode & 0o777).toBe(0o640)
+  })
+
+  test('with what took the name meanwhile left alone', async () => {
+    const at = freshFolder()
+    writeEncrypted(at('source'), 'text')
+    const onProgress = (): void => writeFileSync(at('target'), 'somebody was faster')
+    const exported = exportToAge(at('source'), at('target'), { ...exporting, onProgress })
+    await expect(exported).rejects.toMatchObject({ code: 'EEXIST', path: at('target') })
+    expect(readFileSync(at('target'), 'utf8')).toBe('somebody was faster')
+    expect(readdirSync(at()).sort()).toEqual(['source', 'target'])
   })
 
   test('and none of a damaged source', async () => {

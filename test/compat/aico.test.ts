@@ -1,5 +1,16 @@
 import { inspect } from 'node:util'
-import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { test as propertyTest, fc } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
@@ -196,6 +207,23 @@ describe('writing is atomic', () => {
     await expect(writeAicoFile(inFolder('none/x'), 'x', ACCESS)).rejects.toMatchObject({ code: 'ENOENT' })
     await expect(writeAicoFile(dirname(path), 'x', ACCESS)).rejects.toMatchObject({ code: 'EISDIR' })
     expect(readFileSync(path)).toEqual(old)
+    expect(namesBeside(path)).toEqual([])
+  })
+
+  test('a name that is no UTF-8 is refused', async () => {
+    const path = Buffer.concat([Buffer.from(freshPath()), Buffer.from([0xff])])
+    await expect(writeAicoFile(path, 'x', ACCESS)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test.skipIf(process.platform === 'win32')('a pipe stays one, whether somebody reads it or not', async () => {
+    const path = freshPath()
+    execFileSync('mkfifo', [path])
+    await expect(writeAicoFile(path, 'x', ACCESS)).rejects.toMatchObject({ code: 'ENXIO' })
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    await expect(writeAicoFile(path, 'x', ACCESS)).rejects.toMatchObject({ code: 'EINVAL', path })
+    closeSync(reader)
+    expect(statSync(path).isFIFO()).toBe(true)
     expect(namesBeside(path)).toEqual([])
   })
 

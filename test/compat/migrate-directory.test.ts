@@ -185,6 +185,21 @@ describe('what fails', () => {
     expect(namesIn(target).length).toBeLessThan(50)
   })
 
+  test('a folder that is gone when its turn comes is told', async () => {
+    const source = makeTree({ a: 'one', 'gone/b': 'two' })
+    const gone = join(source, 'gone')
+    const filter = (): boolean => {
+      rmSync(gone, { recursive: true, force: true })
+      return true
+    }
+    const { migrated, failures } = await migrateDirectory(source, source, { ...PLAIN, concurrency: 1, filter })
+    expect({ migrated, failures }).toEqual({
+      migrated: 1,
+      failures: [{ path: gone, error: expect.objectContaining({ code: 'ENOENT', path: gone }) as never }],
+    })
+    expectTree(source, { a: 'one' })
+  })
+
   test('a signal ends it', async () => {
     const source = makeTree(FILES)
     const controller = new AbortController()

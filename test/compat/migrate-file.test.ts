@@ -1,9 +1,11 @@
 import {
   chmodSync,
+  chownSync,
   linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -180,6 +182,25 @@ describe('in place', () => {
     await expect(migrateFile(at('keyring.json'), at('copy'), { ...options, removeSource: true })).rejects.toEqual(failed())
     expect(JSON.parse(readFileSync(at('keyring.json'), 'utf8'))).toMatchObject({ format: 'sealfile-keyring' })
     expect(await migrateFile(at('keyring.json'), at('copy'), options)).toMatchObject({ outcome: 'migrated' })
+  })
+
+  test('what only begins like a keyring is encrypted like anything else', async () => {
+    const at = freshFolder()
+    const text = '{ "format": "sealfile-keyring", this is a note about keyrings'
+    writeFileSync(at('note'), text)
+    expect(await migrateFile(at('note'), at('note'), PLAIN)).toMatchObject({ outcome: 'migrated' })
+    expect(readEncrypted(at('note')).toString()).toBe(text)
+  })
+
+  test.skipIf(process.getuid?.() !== 0)('owner and permissions are kept, by whoever may give files away', async () => {
+    const at = freshFolder()
+    writeFileSync(at('file'), 'text')
+    chownSync(at('file'), 12_345, 54_321)
+    chmodSync(at('file'), 0o640)
+    await migrateFile(at('file'), at('file'), PLAIN)
+    const { uid, gid, mode } = statSync(at('file'))
+    expect([uid, gid, mode & 0o777]).toEqual([12_345, 54_321, 0o640])
+    expect(readEncrypted(at('file')).toString()).toBe('text')
   })
 })
 
@@ -489,6 +510,62 @@ describe('control', () => {
     }
     expect(readFileSync(at('source')).equals(patternBytes(100_000))).toBe(true)
     expect(readdirSync(at())).toEqual(['source'])
+  })
+
+  test('another file in the place of the new one is not put in place', async () => {
+    const at = freshFolder()
+    writeFileSync(at('source'), 'text')
+    const onProgress = ({ phase, done }: MigrationProgress): void => {
+      if (phase !== 'verifying' || done > 0) return
+      const [temporary] = readdirSync(at()).filter((name) => name.endsWith('.sealfile-tmp'))
+      writeEncrypted(at(temporary), 'TEXT')
+    }
+    const error: unknown = await migrateFile(at('source'), at('target'), { ...PLAIN, onProgress }).catch((error: unknown) => error)
+    expect(error).toEqual(failed(at('target')))
+    expect((error as Error).message).toContain('does not read back as the source')
+    expect(readdirSync(at())).toEqual(['source'])
+  })
+
+  test('a target whose name leads in a circle is told in the words of the system, whenever that comes to be', async () => {
+    const at = freshFolder()
+    writeFileSync(at('source'), 'text')
+    symlinkSync('loop', at('loop'))
+    await expect(migrateFile(at('source'), at('loop'), PLAIN)).rejects.toMatchObject({ code: 'ELOOP', path: at('loop') })
+    const onProgress = ({ phase, done }: MigrationProgress): void => {
+      if (phase === 'verifying' && done === 0) symlinkSync('target', at('target'))
+    }
+    await expect(migrateFile(at('source'), at('target'), { ...PLAIN, onProgress })).rejects.toMatchObject({
+      code: 'ELOOP',
+      path: at('target'),
+    })
+    expect(readdirSync(at()).sort()).toEqual(['loop', 'source', 'target'])
+  })
+
+  test('a keyring that cannot be read is no word on the target', async () => {
+    const at = freshFolder()
+    const [passphrase, gone] = ['x', { code: 'ENOENT', path: at('keyring.json') }]
+    const argon2 = { memoryKiB: 8, passes: 1, lanes: 1 }
+    using locking = await KeyManager.create(at('keyring.json'), { passphrase, argon2, unlock: () => ({ passphrase }) })
+    const options = { ...PLAIN, keyManager: locking, compareContent: true }
+    writeFileSync(at('source'), 'text')
+    await migrateFile(at('source'), at('target'), options)
+    const before = readFileSync(at('target'))
+    const lose = (): void => {
+      locking.lock()
+      if (existsSync(at('keyring.json'))) renameSync(at('keyring.json'), at('elsewhere'))
+    }
+    // Before the target is opened, and before it is read.
+    lose()
+    await expect(migrateFile(at('source'), at('target'), { ...options, overwrite: true })).rejects.toMatchObject(gone)
+    renameSync(at('elsewhere'), at('keyring.json'))
+    const onProgress = ({ phase }: MigrationProgress): void => {
+      if (phase === 'comparing') lose()
+    }
+    await expect(migrateFile(at('source'), at('target'), { ...options, onProgress })).rejects.toMatchObject(gone)
+    expect(readFileSync(at('target'))).toEqual(before)
+    renameSync(at('elsewhere'), at('keyring.json'))
+    expect(await migrateFile(at('source'), at('target'), options)).toMatchObject({ outcome: 'present' })
+    expect(readdirSync(at()).sort()).toEqual(['keyring.json', 'source', 'target'])
   })
 
   test.each([

@@ -5,10 +5,6 @@
 export const UNCOVERED: Readonly<Record<string, readonly (readonly [file: string, line: string])[]>> = {
   'tests come here in processes of their own, whose coverage is not collected': [
     [
-      'src/compat/age-package.ts',
-      'throw new PackageMissingError("age files need the npm package \'age-encryption\': install it beside sealfile", { cause: error })',
-    ],
-    [
       'src/file/handle-keeper.ts',
       "tell(Object.assign(new Error(message), { name: 'SealfileWarning', code: 'SEALFILE_NOT_CLOSED' }))",
     ],
@@ -47,10 +43,6 @@ export const UNCOVERED: Readonly<Record<string, readonly (readonly [file: string
     ['src/compat/aico-cipher.ts', 'if ((await readFully(file, tag, size - AICO_TAG_SIZE)) < AICO_TAG_SIZE) throw shortened(name)'],
     ['src/compat/migration-source.ts', "if (this.#digest !== seen) throw failure('the source was changed', this.path)"],
     [
-      'src/compat/raw-file.ts',
-      "if (isExclusive && (yield* statIfThere(successor.target)) !== undefined) throw systemError('EEXIST', 'open', { path })",
-    ],
-    [
       'src/file/engine/committer.ts',
       'if ((yield* readFully(this.#fd, tag, end - tag.length)) < tag.length) throw this.#file.truncated(index)',
     ],
@@ -76,7 +68,6 @@ export const UNCOVERED: Readonly<Record<string, readonly (readonly [file: string
       'throw new LimitError(`the keyring has ${generations.length} generations, and cannot have more: retire some`)',
     ],
   ],
-  'takes a device that can be opened for writing': [['src/compat/raw-file.ts', "throw systemError('EINVAL', 'open', { path })"]],
   'not come to yet: an error of the system, or a rare input, at just this place': [
     ['src/batch/batch-run.ts', 'this.#stop(error)'],
     ['src/batch/batch-run.ts', 'await this.#endJob(job, task, error)'],
@@ -135,23 +126,6 @@ export const UNCOVERED: Readonly<Record<string, readonly (readonly [file: string
       "if (!Number.isSafeInteger(size)) throw new InvalidArgumentError('Not a number of bytes, such as 65536, 64k or 1m.')",
     ],
     ['src/cli/sizes.ts', "if (!/^\\d{1,15}$/.test(text)) throw new InvalidArgumentError('Not a number of 0 or more.')"],
-    ['src/compat/age-cipher.ts', 'if (source.isOwn(error)) throw error'],
-    ['src/compat/age-package.ts', "if (!/MODULE_NOT_FOUND$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error"],
-    [
-      'src/compat/aico-file.ts',
-      "if (typeof place !== 'string') throw invalidArgValue('path', path, 'must be UTF-8 where a file is replaced')",
-    ],
-    ['src/compat/migrate-directory.ts', 'if (error !== undefined) throw error as Error'],
-    ['src/compat/migrate-file.ts', 'if (isSystemError(error)) throw error'],
-    ['src/compat/migrate-file.ts', 'if (isSystemError(error)) throw error'],
-    ['src/compat/migration-source.ts', 'return false'],
-    [
-      'src/compat/migration-target.ts',
-      "if (!isSameContent(written, found)) throw failure('what was written does not read back as the source', this.place)",
-    ],
-    ['src/compat/migration-target.ts', 'throw error'],
-    ['src/compat/migration-target.ts', "if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error"],
-    ['src/compat/target-folder.ts', "if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error"],
     ['src/file/engine/committed-reader.ts', 'if (!(error instanceof CorruptedFileError)) throw error'],
     ['src/file/engine/committed-state.ts', 'if (!(error instanceof CorruptedFileError)) throw error'],
     ['src/file/engine/committed-state.ts', 'throw error'],
