@@ -1,8 +1,10 @@
 import { relative, resolve } from 'node:path'
 import { invalidArgType } from '../argument-errors.js'
+import { InvalidFileFormatError } from '../errors.js'
 import { EncryptedFileSync } from './encrypted-file-sync.js'
 import type { Freshness, KeptState } from './freshness.js'
 import type { PathLike } from './io/steps.js'
+import { nameOf } from './open-file.js'
 import type { OpenOptions } from './options.js'
 
 /** How to open a {@link FreshnessFile}. */
@@ -47,19 +49,20 @@ export class FreshnessFile implements Freshness, Disposable {
   /**
    * Opens the file, or makes it.
    *
-   * @throws what EncryptedFile.openSync throws; LockedError `ERR_SEALFILE_LOCKED` if another process has it open.
+   * @throws what EncryptedFile.openSync throws; LockedError `ERR_SEALFILE_LOCKED` if another process has it open;
+   * InvalidFileFormatError `ERR_SEALFILE_FORMAT` if the file holds something else.
    */
   static open(path: PathLike, options: FreshnessFileOptions): FreshnessFile {
     const { root } = options
     if (root !== undefined && typeof root !== 'string') throw invalidArgType('options.root', 'of type string', root)
     let file = EncryptedFileSync.open(path, 'a+', options)
     try {
-      let found = readStates(file)
+      let found = readStates(file, path)
       if (found.lines - found.kept.size > found.kept.size + VOID_LINES) {
         file.close()
         rewrite(path, options)
         file = EncryptedFileSync.open(path, 'a+', options)
-        found = readStates(file)
+        found = readStates(file, path)
       }
       return new FreshnessFile(file, root, found.kept)
     } catch (error) {
@@ -104,17 +107,30 @@ export class FreshnessFile implements Freshness, Disposable {
   }
 }
 
-/** What the lines of a file say, and how many there are. */
-function readStates(file: EncryptedFileSync): { readonly kept: Map<string, KeptState>; readonly lines: number } {
+/** What the lines of a file say, and how many there are. @throws InvalidFileFormatError `ERR_SEALFILE_FORMAT` if it holds something else. */
+function readStates(file: EncryptedFileSync, path: PathLike): { readonly kept: Map<string, KeptState>; readonly lines: number } {
   const kept = new Map<string, KeptState>()
   let lines = 0
   for (const line of file) {
-    const { path, ...state } = JSON.parse(line) as Line
-    if (state.fileId === '') kept.delete(path)
-    else kept.set(path, state)
+    const parsed = parseLine(line)
+    if (parsed === undefined) {
+      throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT', 'the file holds no states of files', { path: nameOf(path) })
+    }
+    const { path: name, ...state } = parsed
+    if (state.fileId === '') kept.delete(name)
+    else kept.set(name, state)
     lines++
   }
   return { kept, lines }
+}
+
+function parseLine(line: string): Line | undefined {
+  try {
+    const value = JSON.parse(line) as Partial<Line> | null
+    return typeof value?.path === 'string' && typeof value.fileId === 'string' ? (value as Line) : undefined
+  } catch {
+    return undefined // the parser's own error would show what is in the file
+  }
 }
 
 /** Leaves out what later lines have made void, in a new file, under whose lock the old one is read: it may have grown meanwhile. */
@@ -123,7 +139,7 @@ function rewrite(path: PathLike, options: OpenOptions): void {
   try {
     const file = EncryptedFileSync.open(path, 'r', options)
     try {
-      next.append([...readStates(file).kept].map(([name, state]) => lineOf(name, state)).join(''))
+      next.append([...readStates(file, path).kept].map(([name, state]) => lineOf(name, state)).join(''))
     } finally {
       file.close()
     }

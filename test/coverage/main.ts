@@ -10,7 +10,7 @@ import { readWorkerCoverage } from './worker-coverage.js'
 
 const LEAST_LINES = 90
 /** Tests of what runs in threads, and of the command, which runs in processes of its own. Node writes the coverage of those, which makes tests of other processes slow, and disturbs those that kill. */
-const WITH_THREADS = ['test/batch/', 'test/keys/argon2id.prop', 'test/cli/']
+const WITH_THREADS = ['test/batch/', 'test/keys/argon2id.', 'test/cli/']
 
 const root = process.cwd()
 const folder = join(root, 'coverage')

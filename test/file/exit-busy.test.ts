@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { closeSync, openSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { endIsWritten, isCutTo } from '../../src/file/io/changes.js'
 import { bundleLibrary } from '../support/bundled-library.js'
 import { KEY, PURPOSE, readEncrypted } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -109,4 +111,12 @@ describe('what is on its way does not come to lie over what is written on exit',
     expect(status, stderr).toBe(7)
     expect(readEncrypted(path).toString()).toBe('text')
   })
+})
+
+test('a call on a file that was closed meanwhile is not waited for', () => {
+  const fd = openSync(inFolder('closed'), 'w+')
+  const isWritten = endIsWritten(fd, [Buffer.from('text')], 0)
+  expect([isWritten(), isCutTo(fd, 5)]).toEqual([false, false])
+  closeSync(fd)
+  expect([isWritten(), isCutTo(fd, 5)]).toEqual([true, true])
 })

@@ -157,6 +157,31 @@ describe('a reader beside a writer', () => {
     expect(seen.size).toBeGreaterThan(3)
   })
 
+  test('readFile gives up where the file is written anew each time that it is read', () => {
+    const path = freshPath()
+    writeEncrypted(path, patternBytes(5 * SEGMENT_SIZE))
+    const writer = EncryptedFile.openSync(path, 'r+', LAZY)
+    let times = 0
+    let isBusy = true
+    const disk = { ...nodeDisk, sync: { ...nodeDisk.sync } }
+    disk.sync.read = (fd, buffer, offset, length, position) => {
+      if (isBusy && position > 0) {
+        writer.truncate(0)
+        writer.commit()
+        writer.write(patternBytes(5 * SEGMENT_SIZE, ++times), 0, 5 * SEGMENT_SIZE, 0)
+        writer.commit()
+      }
+      return nodeDisk.sync.read(fd, buffer, offset, length, position)
+    }
+    const reader = runSync(disk, Session.open(path, parseFlags('r'), resolveOpenOptions(OPTIONS)))
+    expect(errorOf(() => runSync(disk, reader.readToEnd()))).toEqual(sealfileError('ERR_SEALFILE_LOCKED', { path }))
+    isBusy = false
+    runSync(disk, reader.seek(0, 'start'))
+    expect(runSync(disk, reader.readToEnd())).toEqual(patternBytes(5 * SEGMENT_SIZE, times))
+    runSync(disk, reader.close())
+    writer.close()
+  })
+
   test('takes a header that is half from before two commits and half from after for neither', () => {
     const path = freshPath()
     const writer = EncryptedFile.openSync(path, 'w', LAZY)

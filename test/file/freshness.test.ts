@@ -1,8 +1,16 @@
-import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { copyFileSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { EncryptedFile, FreshnessFile, type Freshness, type KeptState, type OpenOptions } from '../../src/index.js'
-import { errorOf, OPTIONS, patternBytes, readEncrypted, sealfileError, writeEncrypted } from '../support/encrypted-files.js'
+import {
+  EncryptedFile,
+  FreshnessFile,
+  KeyManager,
+  type Freshness,
+  type KeptState,
+  type KeySource,
+  type OpenOptions,
+} from '../../src/index.js'
+import { errorOf, KEY, OPTIONS, patternBytes, readEncrypted, sealfileError, writeEncrypted } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const inFolder = temporaryFolder()
@@ -331,6 +339,45 @@ describe('FreshnessFile', () => {
     expect(readFileSync(`${store}-old`).equals(old)).toBe(true)
     using freshness = FreshnessFile.open(store, STORE)
     expect(freshness.recall('/data/file-7')).toEqual({ ...state, sequence: 387 })
+  })
+
+  test('that cannot be made smaller stays as it is', () => {
+    const folder = freshPath()
+    mkdirSync(folder)
+    const store = join(folder, 'store')
+    const state = { fileId: 'ab'.repeat(32), digest: 'cd'.repeat(32) }
+    {
+      using freshness = FreshnessFile.open(store, STORE)
+      for (let i = 0; i < 130; i++) freshness.remember(`/data/file-${i % 5}`, { ...state, sequence: i })
+    }
+    const before = readFileSync(store)
+    // Keys that are gone when the old file is to be read into the new one.
+    const closing = KeyManager.fromKey(KEY)
+    let opened = 0
+    const keyManager: KeySource = {
+      wrapFileKey: (request, dek) => closing.wrapFileKey(request, dek),
+      unwrapFileKey: (request, wrapped) => {
+        if (++opened === 2) closing.close()
+        return closing.unwrapFileKey(request, wrapped)
+      },
+    }
+    expect(errorOf(() => FreshnessFile.open(store, { ...STORE, keyManager }))).toEqual(sealfileError('ERR_SEALFILE_CLOSED'))
+    expect(readdirSync(folder)).toEqual(['store'])
+    expect(readFileSync(store)).toEqual(before)
+    using freshness = FreshnessFile.open(store, STORE)
+    expect(freshness.recall('/data/file-4')).toEqual({ ...state, sequence: 129 })
+  })
+
+  test.each(['a secret diary', '5', 'null', '{"path":"x"}', '["a secret"]'])('is no file that holds %j', (content) => {
+    const folder = freshPath()
+    mkdirSync(folder)
+    const path = join(folder, 'file')
+    writeEncrypted(path, `${content}\n`, STORE)
+    const error = errorOf(() => FreshnessFile.open(path, STORE))
+    expect(error).toEqual(sealfileError('ERR_SEALFILE_FORMAT', { path }))
+    expect(error.message).not.toContain('secret')
+    expect(readEncrypted(path, STORE).toString()).toBe(`${content}\n`)
+    expect(readdirSync(folder)).toEqual(['file'])
   })
 
   test('serves one process at a time', () => {

@@ -8,6 +8,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -573,6 +574,19 @@ describe('numbers in commit records that a holder of the key made', () => {
     })
   })
 
+  test('a snapshot that is none is refused by whoever reads through, or writes', () => {
+    const snapshot = record.snapshot.map((byte) => byte ^ 1)
+    const path = fileOf(forged({ snapshot }))
+    const before = readFileSync(path)
+    for (const use of [() => readEncrypted(path), () => appendEncrypted(path, 'more')]) {
+      const error = errorOf(use)
+      expect(error).toEqual(sealfileError('ERR_SEALFILE_CORRUPTED', { path }))
+      expect(error.message).toContain('the snapshot is damaged')
+    }
+    expect(readFileSync(path)).toEqual(before)
+    expect(existsSync(`${path}.sealfile-lock`)).toBe(false)
+  })
+
   test('a length of 9 GiB in a file of holes opens, and is refused where it is read', () => {
     const plaintextLength = 9 * 2 ** 30
     const path = fileOf(forged({ plaintextLength, ...sealFinal(unlocked, plaintextLength) }))
@@ -582,6 +596,7 @@ describe('numbers in commit records that a holder of the key made', () => {
       const file = EncryptedFile.openSync(path, 'r', OPTIONS)
       expect(file.stat().size).toBe(plaintextLength)
       expect(file.read(Buffer.alloc(10))).toBe(10)
+      expect(errorOf(() => file.readFile())).toMatchObject({ code: 'ERR_FS_FILE_TOO_LARGE' })
       const error = errorOf(() => file.read(Buffer.alloc(10), 0, 10, 2 ** 32 + 5))
       expect(error).toEqual(sealfileError('ERR_SEALFILE_CORRUPTED', { segment: 2 ** 32 / SEGMENT_SIZE }))
       file.close()
@@ -741,4 +756,37 @@ test('a file that grows while it is read gives what it was when it was opened', 
   closeSync(fd)
   expect(reader.readFile()).toEqual(PLAINTEXT)
   reader.close()
+})
+
+describe('a file that somebody cuts off while it is open for writing', () => {
+  test('a segment that is to be replaced and is gone is named', () => {
+    const path = fileOf(encrypted(PLAINTEXT))
+    const file = EncryptedFile.openSync(path, 'r+', OPTIONS)
+    truncateSync(path, 1_280 + STRIDE + 5)
+    const cut = readFileSync(path)
+    const error = errorOf(() => file.write(Buffer.alloc(SEGMENT_SIZE), 0, SEGMENT_SIZE, SEGMENT_SIZE))
+    expect(error).toEqual(sealfileError('ERR_SEALFILE_TRUNCATED', { path, segment: 1 }))
+    file.close()
+    expect(readFileSync(path)).toEqual(cut)
+    expect(errorOf(() => readEncrypted(path))).toEqual(sealfileError('ERR_SEALFILE_TRUNCATED'))
+  })
+
+  test('a segment of the redo list that is gone is named, and nothing takes its place', () => {
+    const path = fileOf(encrypted(PLAINTEXT))
+    const file = EncryptedFile.openSync(path, 'r+', OPTIONS)
+    file.write(Buffer.alloc(SEGMENT_SIZE), 0, SEGMENT_SIZE, SEGMENT_SIZE)
+    file.sync()
+    truncateSync(path, file.info().pending[0]!.position + 5)
+    const cut = readFileSync(path)
+    const error = errorOf(() => file.append(PLAINTEXT))
+    expect(error).toEqual(sealfileError('ERR_SEALFILE_TRUNCATED', { path, segment: 1 }))
+    expect(readFileSync(path)).toEqual(cut)
+    expect(errorOf(() => file.close())).toEqual(sealfileError('ERR_SEALFILE_TRUNCATED'))
+    expect(existsSync(`${path}.sealfile-lock`)).toBe(false)
+    // As where a power cut took the list: what was there before counts, and is told to be older.
+    const reader = EncryptedFile.openSync(path, 'r', OPTIONS)
+    expect(reader.fellBack).toBe(true)
+    expect(reader.readFile()).toEqual(PLAINTEXT)
+    reader.close()
+  })
 })

@@ -14,10 +14,15 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { acquireLock, releaseLock } from '../../src/file/engine/lock.js'
+import { nodeDisk } from '../../src/file/io/node-disk.js'
+import { runSync } from '../../src/file/io/runners.js'
+import type { Disk, DiskCalls, PathLike } from '../../src/file/io/steps.js'
 import { EncryptedFile, LockedError } from '../../src/index.js'
 import { errorOf, OPTIONS, readEncrypted, sealfileError, writeEncrypted } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -272,6 +277,15 @@ describe('a lock that was left behind', () => {
     expect(namesBeside(other)).toEqual([`file${SUFFIX}`])
   })
 
+  test.skipIf(process.platform === 'win32')('as a socket in its place is told in the words of the system', async () => {
+    const path = freshPath()
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(path + SUFFIX, resolve))
+    await expect(EncryptedFile.open(path, 'w', OPTIONS)).rejects.toMatchObject({ code: 'ENXIO', path: path + SUFFIX })
+    expect(namesBeside(path)).toEqual([`file${SUFFIX}`])
+    await new Promise((resolve) => server.close(resolve))
+  })
+
   test('and a new file that could not be locked is not left behind, nor one that was there changed', async () => {
     const path = freshPath()
     symlinkSync(lockOf({ host: 'another-machine' }), path + SUFFIX)
@@ -389,5 +403,40 @@ describe('a lock', () => {
     await other.close()
     await file.close()
     expect(basename(hardLink)).toBe('file-hard')
+  })
+})
+
+describe('where there are no links', () => {
+  const linkless = (changes: Partial<DiskCalls>): Disk => {
+    const symlink = (): never => {
+      throw Object.assign(new Error('EPERM: symlink'), { code: 'EPERM' })
+    }
+    return { ...nodeDisk, sync: { ...nodeDisk.sync, symlink, ...changes } }
+  }
+
+  test('a lock that cannot be written is not left behind', () => {
+    const path = freshPath()
+    const writev = (): never => {
+      throw Object.assign(new Error('ENOSPC: writev'), { code: 'ENOSPC' })
+    }
+    expect(errorOf(() => runSync(linkless({ writev }), acquireLock(path + SUFFIX, path, 0)))).toMatchObject({ code: 'ENOSPC' })
+    expect(namesBeside(path)).toEqual([])
+  })
+
+  test('a lock that is released while it is being looked at is taken', () => {
+    const path = freshPath()
+    const readlink = (name: PathLike): string => {
+      try {
+        return nodeDisk.sync.readlink(name)
+      } finally {
+        unlinkSync(path + SUFFIX)
+      }
+    }
+    writeFileSync(path + SUFFIX, lockOf())
+    const disk = linkless({ readlink })
+    const lock = runSync(disk, acquireLock(path + SUFFIX, path, 0))
+    expect(readFileSync(lock.path, 'utf8')).not.toBe(lockOf())
+    runSync(disk, releaseLock(lock))
+    expect(namesBeside(path)).toEqual([])
   })
 })

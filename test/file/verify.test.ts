@@ -153,6 +153,25 @@ describe('verify', () => {
     expect(await file.verify()).toMatchObject({ ok: true, size: 20_004 })
   })
 
+  test('gives up where the file is written anew each time meanwhile', () => {
+    const path = fileOf(CONTENT)
+    const writer = EncryptedFile.openSync(path, 'r+', { ...OPTIONS, commitInterval: 60_000 })
+    const reader = EncryptedFile.openSync(path, 'r', OPTIONS)
+    let times = 0
+    const onProgress = ({ done }: Progress): void => {
+      if (done > 0) return
+      writer.truncate(0)
+      writer.commit()
+      writer.write(patternBytes(CONTENT.length, ++times), 0, CONTENT.length, 0)
+      writer.commit()
+    }
+    expect(errorOf(() => reader.verify({ onProgress }))).toEqual(sealfileError('ERR_SEALFILE_LOCKED', { path }))
+    expect(times).toBeGreaterThan(1)
+    expect(reader.verify()).toMatchObject({ ok: true, size: CONTENT.length })
+    reader.close()
+    writer.close()
+  })
+
   test('reads streams as well', async () => {
     const path = freshPath()
     writeFileSync(path, buildStreamFile(CONTENT, OPTIONS))

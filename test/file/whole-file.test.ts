@@ -44,7 +44,7 @@ const KINDS = [
     'with waiting',
     {
       readFile: (path: string, options: WholeFileOptions) => EncryptedFile.readFile(path, options),
-      writeFile: (path: string, data: string | Uint8Array, options: WholeFileOptions) =>
+      writeFile: (path: string | Buffer, data: string | Uint8Array, options: WholeFileOptions) =>
         EncryptedFile.writeFile(path, data, options),
       appendFile: (path: string, data: string | Uint8Array, options: WholeFileOptions) =>
         EncryptedFile.appendFile(path, data, options),
@@ -56,7 +56,7 @@ const KINDS = [
       // eslint-disable-next-line @typescript-eslint/require-await -- what is thrown becomes a rejection
       readFile: async (path: string, options: WholeFileOptions) => EncryptedFile.readFileSync(path, options),
       // eslint-disable-next-line @typescript-eslint/require-await
-      writeFile: async (path: string, data: string | Uint8Array, options: WholeFileOptions) =>
+      writeFile: async (path: string | Buffer, data: string | Uint8Array, options: WholeFileOptions) =>
         EncryptedFile.writeFileSync(path, data, options),
       // eslint-disable-next-line @typescript-eslint/require-await
       appendFile: async (path: string, data: string | Uint8Array, options: WholeFileOptions) =>
@@ -153,6 +153,27 @@ describe.each(KINDS)('whole files, %s', (_, { readFile, writeFile, appendFile })
     }
     runSync({ ...nodeDisk, sync }, writeWhole(path, CONTENT, checkWholeFileOptions(OPTIONS, 'w')))
     expect(statSync(path).mode & 0o777).toBe(expected)
+  })
+
+  test('are left as they are where the disk fails when permissions are taken over', () => {
+    const path = freshPath()
+    writeEncrypted(path, 'one')
+    const sync = { ...nodeDisk.sync }
+    sync.stat = (name) => Object.assign(nodeDisk.sync.stat(name), { uid: 12_345 })
+    sync.fchown = () => {
+      throw Object.assign(new Error('EIO: fchown'), { code: 'EIO' })
+    }
+    const writing = writeWhole(path, CONTENT, checkWholeFileOptions(OPTIONS, 'w'))
+    expect(errorOf(() => runSync({ ...nodeDisk, sync }, writing))).toMatchObject({ code: 'EIO' })
+    expect(readEncrypted(path).toString()).toBe('one')
+    expect(namesBeside(path)).toEqual(['file.enc'])
+  })
+
+  test('are not replaced under a name that is no UTF-8, which could not be locked', async () => {
+    const path = freshPath()
+    const odd = Buffer.concat([Buffer.from(path), Buffer.from([0xff])])
+    await expect(writeFile(odd, 'text', OPTIONS)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
+    expect(namesBeside(path)).toEqual([])
   })
 
   test('are not made in a folder that may not be written, in the words of the system', () => {

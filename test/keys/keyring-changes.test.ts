@@ -17,7 +17,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { ClosedError, InvalidKeyError, KeyringError, LockedError } from '../../src/errors.js'
+import { ClosedError, InvalidKeyError, KeyringError, LimitError, LockedError } from '../../src/errors.js'
 import { EncryptedFile, KeyManager } from '../../src/index.js'
 import { addGeneration } from '../../src/keys/keyring-edits.js'
 import { KeyringStore } from '../../src/keys/keyring-store.js'
@@ -283,6 +283,17 @@ describe('failures', () => {
     },
   )
 
+  test('a keyring that has as many generations as it can gets no more', async () => {
+    const { path } = await create()
+    const keyring = await new KeyringStore(path).read()
+    const edit = addGeneration(new Uint8Array(32))
+    const numbered = (generation: number) => ({ ...keyring.generations[0]!, generation })
+    const full = edit({ ...keyring, generations: Array.from({ length: 8_191 }, (_, i) => numbered(i + 1)) })
+    expect(full.current).toBe(8_192)
+    const newest = { ...keyring, generations: [numbered(2 ** 32 - 1)] }
+    for (const last of [full, newest]) expect(() => edit(last)).toThrow(coded(LimitError, 'ERR_SEALFILE_LIMIT'))
+  })
+
   test('an edit that fails changes nothing', async () => {
     const { path, keyManager } = await create()
     const before = readFileSync(path)
@@ -395,12 +406,16 @@ describe('a key manager that is not used', () => {
       asked++
       return { passphrase }
     }
-    using keyManager = await KeyManager.create(path, { ...options, idleTimeout: 30, unlock })
+    using keyManager = await KeyManager.create(path, { ...options, idleTimeout: 200, unlock })
+    const untilLocked = async (): Promise<void> => {
+      while (!keyManager.isLocked) await setTimeout(5)
+    }
     const file = { keyManager, purpose: 'idle' }
     await EncryptedFile.writeFile(at('idle.enc'), 'content', file)
     const open = await EncryptedFile.open(at('idle.enc'), 'r', file)
-    await setTimeout(120)
-    expect(keyManager.isLocked).toBe(true)
+    await untilLocked()
+    // Where others have the processor, it may have been locked before.
+    asked = 0
     expect(() => keyManager.wrapFileKey(request, dek)).toThrow(locked)
     expect(() => EncryptedFile.openSync(at('idle.enc'), 'r', file)).toThrow(locked)
     expect(asked).toBe(0)
@@ -411,7 +426,7 @@ describe('a key manager that is not used', () => {
       expect(all).toEqual(['content', 'content', 'content'])
     })
     expect([asked, runs]).toEqual([1, workersFor(1)])
-    await setTimeout(120)
+    await untilLocked()
     await keyManager.addKey(key)
     expect(asked).toBe(2)
     await open.close()
@@ -515,12 +530,24 @@ describe('a key manager that is not used', () => {
     await expect(keyManager.unlock({ key })).rejects.toThrow(badKeyring)
   })
 
+  test('closed while somebody is asked for what opens it, stays closed', async () => {
+    const unlock = (): { passphrase: string } => {
+      keyManager.close()
+      return { passphrase }
+    }
+    const keyManager: KeyManager = await KeyManager.create(at('asked.json'), { ...options, unlock })
+    keyManager.lock()
+    expect(await countWorkers(() => expect(keyManager.unlock()).rejects.toThrow(coded(ClosedError, 'ERR_SEALFILE_CLOSED')))).toBe(0)
+    expect(() => keyManager.wrapFileKey(request, dek)).toThrow(coded(ClosedError, 'ERR_SEALFILE_CLOSED'))
+  })
+
   test('closed while it is being unlocked, stays closed', async () => {
     const keyManager = await KeyManager.create(at('closed.json'), options)
     keyManager.lock()
     const unlocking = keyManager.unlock({ passphrase })
     keyManager.close()
     await expect(unlocking).rejects.toThrow(coded(ClosedError, 'ERR_SEALFILE_CLOSED'))
+    await expect(keyManager.unlock({ passphrase })).rejects.toThrow(coded(ClosedError, 'ERR_SEALFILE_CLOSED'))
     expect(() => keyManager.wrapFileKey(request, dek)).toThrow(coded(ClosedError, 'ERR_SEALFILE_CLOSED'))
   })
 })

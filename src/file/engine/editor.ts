@@ -1,12 +1,12 @@
 import type { CommitRecord } from '../../container/commit-record.js'
-import { longestPlaintext, segmentCount, segmentLength } from '../../container/geometry.js'
-import { LimitError } from '../../errors.js'
+import { segmentCount, segmentLength } from '../../container/geometry.js'
 import type { Steps } from '../io/steps.js'
 import type { CommittedState, FoundState } from './committed-state.js'
 import { Committer } from './committer.js'
 import type { ContainerFile } from './container-file.js'
 import type { Content } from './content.js'
 import { DirtySegments, type DirtySegment } from './dirty-segments.js'
+import { checkNewLength } from './new-header.js'
 import type { Replacement } from './redo-writer.js'
 import type { SegmentReader } from './segment-reader.js'
 import { ThroughCheck } from './through-check.js'
@@ -131,7 +131,7 @@ export class Editor implements Content {
     this.#committer.checkUsable()
     this.#writtenTo = position
     if (data.length === 0) return
-    this.#checkLength(position + data.length)
+    checkNewLength(this.#file, position + data.length)
     if (position !== this.#length) this.#isAppending = false
     yield* this.#fillTo(position)
     yield* this.#writePieces(data, position)
@@ -144,7 +144,7 @@ export class Editor implements Content {
    */
   *truncate(length: number): Steps<void> {
     this.#committer.checkUsable()
-    this.#checkLength(length)
+    checkNewLength(this.#file, length)
     if (length < this.#length) yield* this.#shorten(length)
     else yield* this.#fillTo(length)
   }
@@ -219,11 +219,6 @@ export class Editor implements Content {
   /** The file was made shorter, by segments that have a place, since the last commit. */
   get #isShorter(): boolean {
     return this.#keptCount < this.#committer.placedCount
-  }
-
-  #checkLength(length: number): void {
-    if (length <= longestPlaintext(this.#file.geometry)) return
-    throw new LimitError('the file would grow longer than its format can hold', { path: this.#file.path })
   }
 
   /** Adds zeros up to `length`. */

@@ -1,4 +1,3 @@
-import { invalidArgType } from '../../argument-errors.js'
 import type { PlacedKeySlot } from '../../container/key-slots.js'
 import { ClosedError } from '../../errors.js'
 import type { KeyHeader } from '../../file/key-header.js'
@@ -42,9 +41,6 @@ export async function findGenerations(
   options: FindGenerationsOptions = {},
 ): Promise<GenerationsReport> {
   checkRotatingKeys('keys', keys)
-  if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
-    throw invalidArgType('options', 'of type object', options)
-  }
   const generations = new Map<number, FoundUse>()
   const others = new Map<'foreign', FoundUse>()
   const control = resolveTreeOptions(options, CONCURRENCY)

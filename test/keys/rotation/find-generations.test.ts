@@ -89,4 +89,8 @@ test('stops when it is told to, and without keys', async () => {
   makeFile(path, 'content', closed)
   closed.close()
   await expect(findGenerations(closed, path)).rejects.toThrow(sealfileError('ERR_SEALFILE_CLOSED'))
+  // Nothing can be said either where the slot that counts is foreign, and the other may need a generation.
+  const { content } = findKeySlot(readFileSync(path))
+  putSlot(path, 1, buildKeySlot(readFileSync(path).subarray(0, 96), 1, { ...content, keyringId: OTHER.id, sequence: 9 }))
+  await expect(findGenerations(closed, path)).rejects.toThrow(sealfileError('ERR_SEALFILE_CLOSED'))
 })

@@ -236,6 +236,23 @@ describe('others at work', () => {
     expect(read(path, ONLY_NEW)).toBe('one two')
   })
 
+  test('a file that is written to by another name, which the lock does not know of, is left as it is then', async () => {
+    const folder = inFolder('written')
+    mkdirSync(folder)
+    const [path, link] = [join(folder, 'file'), join(folder, 'link')]
+    makeFile(path, patternBytes(3 * 2 ** 20))
+    linkSync(path, link)
+    let isWritten = false
+    const onProgress = ({ bytes }: { bytes: number }): void => {
+      if (bytes === 0 || isWritten) return
+      isWritten = true
+      EncryptedFile.appendFileSync(link, ' and more', optionsFor(OLD))
+    }
+    expect(codeOf(await run(path, { onProgress }))).toBe('ERR_SEALFILE_LOCKED')
+    expect(read(path, OLD).slice(-9)).toBe(' and more')
+    expect(readdirSync(folder).sort()).toEqual(['file', 'link'])
+  })
+
   test('what a writer left that died is read as it would be opened', async () => {
     const path = inFolder('died')
     const writer = await EncryptedFile.open(path, 'w', optionsFor(OLD))
