@@ -22,7 +22,7 @@ import { describe, expect, test } from 'vitest'
 import { acquireLock, releaseLock } from '../../src/file/engine/lock.js'
 import { nodeDisk } from '../../src/file/io/node-disk.js'
 import { runSync } from '../../src/file/io/runners.js'
-import type { Disk, DiskCalls, PathLike } from '../../src/file/io/steps.js'
+import type { PathLike } from '../../src/file/io/steps.js'
 import { EncryptedFile, LockedError } from '../../src/index.js'
 import { errorOf, OPTIONS, readEncrypted, sealfileError, writeEncrypted } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -244,6 +244,8 @@ describe('a lock that was left behind', () => {
     const targets = [
       lockOf(),
       lockOf({ pid: deadProcess(), host: 'another-machine' }),
+      // A number that no process has, and every process may signal.
+      lockOf({ pid: 0, started: '1' }),
       'text that is no lock',
       `${deadProcess()}:@host`,
       '../file',
@@ -277,7 +279,7 @@ describe('a lock that was left behind', () => {
     expect(namesBeside(other)).toEqual([`file${SUFFIX}`])
   })
 
-  test.skipIf(process.platform === 'win32')('as a socket in its place is told in the words of the system', async () => {
+  test.runIf(process.platform === 'linux')('as a socket in its place is told in the words of the system', async () => {
     const path = freshPath()
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(path + SUFFIX, resolve))
@@ -406,37 +408,33 @@ describe('a lock', () => {
   })
 })
 
-describe('where there are no links', () => {
-  const linkless = (changes: Partial<DiskCalls>): Disk => {
-    const symlink = (): never => {
-      throw Object.assign(new Error('EPERM: symlink'), { code: 'EPERM' })
-    }
-    return { ...nodeDisk, sync: { ...nodeDisk.sync, symlink, ...changes } }
+test('where there are no links, a lock that cannot be written is not left behind', () => {
+  const path = freshPath()
+  const failWith = (code: string) => (): never => {
+    throw Object.assign(new Error(code), { code })
   }
+  const disk = { ...nodeDisk, sync: { ...nodeDisk.sync, symlink: failWith('EPERM'), writev: failWith('ENOSPC') } }
+  expect(errorOf(() => runSync(disk, acquireLock(path + SUFFIX, path, 0)))).toMatchObject({ code: 'ENOSPC' })
+  expect(namesBeside(path)).toEqual([])
+})
 
-  test('a lock that cannot be written is not left behind', () => {
-    const path = freshPath()
-    const writev = (): never => {
-      throw Object.assign(new Error('ENOSPC: writev'), { code: 'ENOSPC' })
+test.each([
+  ['a link', symlinkSync],
+  ['a file', (target: string, path: string) => writeFileSync(path, target)],
+])('a lock that is %s and is released while it is being looked at is taken', (kind, leave) => {
+  const path = freshPath()
+  leave(lockOf(), path + SUFFIX)
+  const readlink = (name: PathLike): string => {
+    if (kind === 'a link') unlinkSync(name)
+    try {
+      return nodeDisk.sync.readlink(name)
+    } finally {
+      if (kind === 'a file') unlinkSync(name)
     }
-    expect(errorOf(() => runSync(linkless({ writev }), acquireLock(path + SUFFIX, path, 0)))).toMatchObject({ code: 'ENOSPC' })
-    expect(namesBeside(path)).toEqual([])
-  })
-
-  test('a lock that is released while it is being looked at is taken', () => {
-    const path = freshPath()
-    const readlink = (name: PathLike): string => {
-      try {
-        return nodeDisk.sync.readlink(name)
-      } finally {
-        unlinkSync(path + SUFFIX)
-      }
-    }
-    writeFileSync(path + SUFFIX, lockOf())
-    const disk = linkless({ readlink })
-    const lock = runSync(disk, acquireLock(path + SUFFIX, path, 0))
-    expect(readFileSync(lock.path, 'utf8')).not.toBe(lockOf())
-    runSync(disk, releaseLock(lock))
-    expect(namesBeside(path)).toEqual([])
-  })
+  }
+  const disk = { ...nodeDisk, sync: { ...nodeDisk.sync, readlink } }
+  const lock = runSync(disk, acquireLock(path + SUFFIX, path, 0))
+  expect(readlinkSync(lock.path)).not.toBe(lockOf())
+  runSync(disk, releaseLock(lock))
+  expect(namesBeside(path)).toEqual([])
 })
