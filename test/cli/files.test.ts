@@ -66,6 +66,14 @@ describe('encrypt and decrypt', () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^sealfile: ENXIO: .*socket'\n$/) as string })
   })
 
+  test('a name that cannot be is told of, and nothing is left', async () => {
+    folder.write('plain', 'text')
+    const before = readdirSync(folder.path)
+    const { status, stderr } = await folder.run(['encrypt', 'plain', 'x'.repeat(256)])
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('ENAMETOOLONG') as string })
+    expect(readdirSync(folder.path)).toEqual(before)
+  })
+
   test('of two at once one gets the name', async () => {
     folder.write('plain', 'text')
     const runs = await Promise.all([1, 2, 3].map(() => folder.run(['encrypt', 'plain', 'contended'])))
@@ -131,6 +139,10 @@ describe('what goes wrong with keys', () => {
     ['no file', ['cat', 'nothing-there'], {}, 1],
     ['an option that there is not', ['cat', '--nonsense', 'file'], {}, 2],
     ['an impossible segment', ['encrypt', '--segment-size', '5', 'plain', 'never'], {}, 2],
+    ['a size that is none', ['encrypt', '--segment-size', '5x', 'plain', 'never'], {}, 2],
+    ['a number that is none', ['keys', 'retire', 'first', 'file'], {}, 2],
+    ['no purpose for any of many files', ['verify', 'file'], { SEALFILE_PURPOSE: undefined }, 2],
+    ['a passphrase from two places', ['cat', '--passphrase-file', 'passphrase', '--passphrase-fd', '3', 'file'], {}, 2],
   ])('%s: told with a code, as text and as JSON', async (_, args, env, code) => {
     folder.write('plain', 'text')
     folder.write('empty', '')
@@ -160,6 +172,15 @@ describe('cat and append', () => {
     expect((await folder.run(['cat', 'digits', '--offset', '8'])).stdout).toBe('89abc0123456789')
     expect((await folder.run(['append', 'made-by-append'], { input: 'x' })).status).toBe(0)
     expect((await folder.run(['cat', 'made-by-append'])).stdout).toBe('x')
+  })
+
+  test('what cannot be read appends nothing', async () => {
+    folder.write('plain', 'text')
+    await folder.run(['encrypt', 'plain', 'unchanged'])
+    const { status, stderr } = await folder.run(['append', 'unchanged', '.'])
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('EISDIR') as string })
+    expect((await folder.run(['cat', 'unchanged'])).stdout).toBe('text')
+    expect(workingNames(readdirSync(folder.path))).toEqual([])
   })
 
   test('of a damaged file other parts can be read', async () => {

@@ -47,6 +47,12 @@ describe('keys create', () => {
     expect(readFileSync(at('new.json')).equals(before)).toBe(true)
   })
 
+  test('where it cannot be, says what the system says', async () => {
+    const { status, stderr } = await folder.run(['keys', 'create', '-k', 'no/keyring.json', '--argon2', 'interactive'])
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('ENOENT') as string })
+    expect(existsSync(at('no'))).toBe(false)
+  })
+
   test('by a key, and as JSON', async () => {
     folder.write('key', Buffer.alloc(32, 7))
     const env = { SEALFILE_KEYRING: 'by-key.json', SEALFILE_PASSPHRASE: undefined }
@@ -80,6 +86,9 @@ describe('ways into a keyring', () => {
     expect((await folder.run(['keys', 'list', '--passphrase-file', 'second'], { env })).status).toBe(3)
     expect((await folder.run(['keys', 'remove', second.id], { env })).status).toBe(3)
     expect((await folder.run(['keys', 'add', 'nonsense'], { env })).status).toBe(2)
+    const noKey = await folder.run(['keys', 'add', 'key'], { env })
+    expect(noKey).toMatchObject({ status: 2, stderr: expect.stringContaining('--new-key-file') as string })
+    expect((await list(env)).slots).toHaveLength(3)
   })
 
   test('a passphrase is changed', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { CommandFolder } from '../support/run-command.js'
 
@@ -40,6 +40,18 @@ describe('pack and unpack', () => {
     expect(readFileSync(at('tree.zip')).equals(before)).toBe(true)
     expect((await folder.run(['pack', 'tree/one', 'other.zip'])).status).toBe(0)
     expect((await folder.run(['pack', '-f', 'tree', 'other.zip'])).status).toBe(0)
+  })
+
+  test('a file that was altered is named by its path in there, and the others are made', async () => {
+    const altered = readFileSync(at('tree.zip'))
+    altered[200]! ^= 1
+    writeFileSync(at('altered.zip'), altered)
+    const { status, stdout, stderr } = await folder.run(['unpack', 'altered.zip', 'partly'])
+    expect({ status, stdout }).toEqual({ status: 6, stdout: expect.stringMatching(/^1 file .*, 1 failed\n$/) as string })
+    const made = readdirSync(at('partly'), { recursive: true, encoding: 'utf8' })
+    const failed = made.includes('one') ? 'inner/two' : 'one'
+    expect(stderr).toContain(`, file '${failed}'`)
+    expect(made.sort()).toEqual(['inner', 'inner/two', 'one'].filter((path) => path !== failed))
   })
 
   test('what was altered, or is no package, is refused as a whole', async () => {

@@ -55,6 +55,11 @@ describe.skipIf(NO_TERMINAL !== undefined)(`at a terminal${where}`, () => {
     keyManager.close()
   })
 
+  test('none is none', async () => {
+    const run = await folder.terminal(['keys', 'list'], [['Passphrase:', ENTER]], asked)
+    expect(run).toMatchObject({ status: 2, unanswered: 0, stdout: expect.stringContaining('the passphrase is empty') as string })
+  })
+
   test.each([
     ['Ctrl-C', '\x03'],
     ['Ctrl-D', '\x04'],
@@ -132,6 +137,13 @@ describe.skipIf(NO_TERMINAL !== undefined)(`edit${where}`, () => {
       stdout: expect.stringContaining('ended with 3') as string,
     })
     expect(readFileSync(at('same')).equals(before)).toBe(true)
+  })
+
+  test('is not started for a file that cannot be read', async () => {
+    folder.write('not-encrypted', 'text, and long enough to be told from a file of ours')
+    const { status, stdout } = await edit('touch started', 'not-encrypted')
+    expect({ status, stdout }).toEqual({ status: 5, stdout: expect.stringContaining('not-encrypted') as string })
+    expect(existsSync(at('started'))).toBe(false)
   })
 
   test('makes a file that is not there', async () => {

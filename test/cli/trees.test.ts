@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { KeyManager } from '../../src/index.js'
 import { CommandFolder } from '../support/run-command.js'
@@ -87,6 +88,13 @@ describe('migrate', () => {
     expect((await folder.run(['migrate', 'old.json'])).stdout).toContain('was taken over before')
   })
 
+  test('is told of one way to open AICO files', async () => {
+    folder.write('both.json', 'text')
+    const both = await folder.run(['migrate', 'both.json', '--aico-key', 'passphrase', '--aico-salt', 'passphrase'])
+    expect(both).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('which one?') as string })
+    expect(readFileSync(at('both.json'), 'utf8')).toBe('text')
+  })
+
   test('takes a folder over, and shows beforehand what it would do', async () => {
     makeTree('old')
     const dry = await folder.run(['migrate', 'old', 'taken', '--dry-run', '--json'])
@@ -106,4 +114,14 @@ test('bench measures what it is told to, and not nothing', async () => {
   const { rates } = JSON.parse(stdout) as { rates: { ratio: number }[] }
   expect(rates.map(({ ratio }) => ratio > 0)).toEqual([true, true])
   for (const nothing of ['--size', '--rounds']) expect((await folder.run(['bench', nothing, '0'])).status).toBe(2)
+})
+
+test.skipIf(spawnSync('prlimit', ['--version']).status !== 0)('bench tells no speed of what was not written whole', async () => {
+  // What is one byte short shows in no error: the system writes as much as it may.
+  const { status, stdout, stderr } = await folder.shell(
+    `prlimit --fsize=${2 ** 24 - 1} sealfile bench --size 16m --rounds 1 --folder .`,
+  )
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+  expect(stderr).toContain('what was read is not what was written')
+  expect(readdirSync(folder.path).filter((name) => name.includes('bench'))).toEqual([])
 })
