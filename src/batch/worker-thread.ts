@@ -49,6 +49,7 @@ export class WorkerThread {
   #counters = new Counters()
   #waiting: Waiting | undefined
   #failures = new Map<number, Error>()
+  #isEnded = false
 
   constructor(settings: ThreadSettings, keySource: KeySource) {
     this.#settings = settings
@@ -68,25 +69,31 @@ export class WorkerThread {
   /**
    * Does a task.
    *
-   * @throws what it throws in the worker; StoppedError if the batch was stopped; WorkerDiedError.
+   * @throws what it throws in the worker; StoppedError if the batch was stopped or the worker was ended; WorkerDiedError.
    */
   async run<K extends Task['type']>(task: Task & { readonly type: K }): Promise<Done<Results[K]>> {
     this.#failures = new Map()
-    const worker = (this.#worker ??= this.#create())
+    const worker = this.#running()
     const outcome = new Promise<Done<Results[keyof Results]>>((resolve, reject) => (this.#waiting = { resolve, reject }))
     this.#counters.reset()
     worker.postMessage(task)
     return (await outcome) as Done<Results[K]>
   }
 
-  /** Starts the worker, for which there will be something to do. */
+  /** Starts the worker, for which there will be something to do. @throws StoppedError. */
   start(): void {
-    this.#worker ??= this.#create()
+    this.#running()
   }
 
-  /** Ends the worker, whatever it is at. */
+  /** Ends the worker, whatever it is at. No other one is started. */
   async terminate(): Promise<void> {
+    this.#isEnded = true
     await this.#worker?.terminate()
+  }
+
+  #running(): Worker {
+    if (this.#isEnded) throw new StoppedError()
+    return (this.#worker ??= this.#create())
   }
 
   #create(): Worker {

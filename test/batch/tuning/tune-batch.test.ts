@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   decryptBatch,
@@ -11,6 +11,7 @@ import {
   type EncryptBatchOptions,
 } from '../../../src/batch.js'
 import { EncryptedFile } from '../../../src/index.js'
+import { batchProcess } from '../../support/batch-process.js'
 import { OPTIONS } from '../../support/encrypted-files.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
 
@@ -168,6 +169,33 @@ describe('a cache', () => {
     expect(found.explain()).toMatch(/^Not kept: (ENOTDIR|EEXIST)/m)
   })
 
+  test('in whose place something else is stays as it is', async () => {
+    const folder = freshPath()
+    const name = basename(cacheFile)
+    mkdirSync(join(folder, name), { recursive: true })
+    const found = await tuneBatch({ target, cacheFolder: folder })
+    expect(found.explain()).toMatch(/^Not kept: EISDIR/m)
+    expect(readdirSync(folder)).toEqual([name])
+  })
+
+  test.skipIf(process.getuid?.() !== 0)('is nowhere for a user without a home', async () => {
+    const { HOME, XDG_CACHE_HOME } = process.env
+    for (const name of ['HOME', 'XDG_CACHE_HOME']) Reflect.deleteProperty(process.env, name)
+    const restore = (): void => {
+      process.seteuid!(0)
+      for (const [name, value] of Object.entries({ HOME, XDG_CACHE_HOME })) if (value !== undefined) process.env[name] = value
+    }
+    process.seteuid!(54_321)
+    try {
+      // Read when it is known where the cache is, and before anything is asked of the disk.
+      const options = { target, cacheFolder: undefined, refresh: false }
+      const running = tuneBatch(Object.defineProperty(options, 'refresh', { get: () => (restore(), false) }))
+      expect((await running).explain()).toContain('\nNot kept: the user has no home folder.\n')
+    } finally {
+      restore()
+    }
+  })
+
   test('is where the system has caches, and nobody else reads it', async () => {
     const before = process.env['XDG_CACHE_HOME']
     const home = freshPath()
@@ -201,6 +229,21 @@ describe('tuning', () => {
     writeFileSync(file, 'in the way')
     await expect(tuneBatch({ target: join(file, 'x'), cacheFolder })).rejects.toMatchObject({ code: 'ENOTDIR' })
     await expect(tuneBatch({ target: file, cacheFolder })).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+
+  test('ends where files cannot be made, and leaves nothing behind', async () => {
+    const [folder, cache] = [freshPath(), freshPath()]
+    mkdirSync(folder)
+    const running = tuneBatch({ target: folder, cacheFolder: cache })
+    const timer = setInterval(() => {
+      const [scratch] = readdirSync(folder)
+      if (scratch === undefined) return
+      clearInterval(timer)
+      // In the place of the first file that is encrypted there.
+      mkdirSync(join(folder, scratch, 'probe.enc-0'))
+    }, 1)
+    await expect(running).rejects.toMatchObject({ code: 'EISDIR', syscall: 'rename' })
+    expect([readdirSync(folder), existsSync(cache)]).toEqual([[], false])
   })
 
   test.skipIf(process.getuid?.() === 0)('is not allowed everywhere', async () => {
@@ -291,5 +334,50 @@ describe('a batch', () => {
     const options = { ...common, target: folder, [option]: value } as EncryptBatchOptions
     await expect(encryptBatch(target, options)).rejects.toMatchObject({ code })
     expect(existsSync(folder)).toBe(false)
+  })
+})
+
+describe('in a process of its own', () => {
+  const start = batchProcess(`
+import { execFileSync } from 'node:child_process'
+import { constants, openSync, readdirSync, readSync } from 'node:fs'
+const [target, cacheFolder, what] = process.argv.slice(2)
+const controller = new AbortController()
+const running = sealfile.tuneBatch({ target, cacheFolder, signal: controller.signal })
+if (what === 'tune') say((await running).machine.sealfile)
+else {
+  const name = await new Promise((resolve) => {
+    const timer = setInterval(() => {
+      const [found] = readdirSync(target)
+      if (found !== undefined) resolve(found, clearInterval(timer))
+    }, 1)
+  })
+  // The first file that is measured with: nobody takes what is written.
+  const slow = target + '/' + name + '/probe'
+  execFileSync('mkfifo', [slow])
+  const fd = openSync(slow, constants.O_RDWR | constants.O_NONBLOCK)
+  setTimeout(() => controller.abort(), 500)
+  say(await running.catch(({ code }) => code))
+  const buffer = Buffer.alloc(2 ** 20)
+  const end = Date.now() + 1_000
+  while (Date.now() < end) {
+    try { readSync(fd, buffer) } catch {}
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  say(process.getActiveResourcesInfo().filter((name) => name.includes('Worker')))
+}
+`)
+
+  test('and a bundle that has left the package behind, its version is not known', async () => {
+    const target = freshPath()
+    mkdirSync(target)
+    expect(await start([target, freshPath(), 'tune']).end()).toEqual(['unknown'])
+  })
+
+  test('no thread is started when the time is up, whatever the disk kept waiting until then', async () => {
+    const target = freshPath()
+    mkdirSync(target)
+    expect(await start([target, freshPath(), 'abort']).end()).toEqual(['ABORT_ERR', []])
+    expect(readdirSync(target)).toEqual([])
   })
 })
