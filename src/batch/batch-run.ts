@@ -149,12 +149,8 @@ export class BatchRun {
       skipped: (entry) => this.#skipped.push(entry),
       failed: (path, error) => this.#fail(path, error),
     })
-    try {
-      await finder.run()
-      if (met.length > 0) this.#looks.push(met)
-    } catch (error) {
-      this.#stop(error)
-    }
+    await finder.run()
+    if (met.length > 0) this.#looks.push(met)
     this.#isListed = true
     this.#wake()
   }

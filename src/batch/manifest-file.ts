@@ -103,11 +103,15 @@ async function load(
   const count = Math.floor((size - HEAD_LENGTH) / NOTE_LENGTH)
   const end = HEAD_LENGTH + count * NOTE_LENGTH
   for (let position = HEAD_LENGTH; position < end;) {
-    const { bytesRead } = await file.read(bytes, 0, Math.min(bytes.length, end - position), position)
-    const whole = bytesRead - (bytesRead % NOTE_LENGTH)
-    if (whole === 0) throw foreign('shorter than it says', path)
-    for (let start = 0; start < whole; start += NOTE_LENGTH) entries.take(bytes.subarray(start, start + NOTE_LENGTH))
-    position += whole
+    const length = Math.min(bytes.length, end - position)
+    for (let done = 0; done < length;) {
+      // What lies before a damaged segment comes first: the next call tells of the damage.
+      const { bytesRead } = await file.read(bytes, done, length - done, position + done)
+      if (bytesRead === 0) throw foreign('shorter than it says', path)
+      done += bytesRead
+    }
+    for (let start = 0; start < length; start += NOTE_LENGTH) entries.take(bytes.subarray(start, start + NOTE_LENGTH))
+    position += length
   }
   return { key, entries, count, end }
 }

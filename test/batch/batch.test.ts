@@ -139,6 +139,11 @@ describe('a tree', () => {
     expect(await encrypt(source, encrypted)).toMatchObject({ files: 1, failures: [] })
     expect(await decrypt(encrypted, target)).toMatchObject({ files: 1, failures: [] })
     expect(readFileSync(Buffer.concat([Buffer.from(`${target}/`), name]), 'utf8')).toBe('bytes')
+    const other = freshPath()
+    const { files, failures } = await encrypt(source, other, { name: (path) => `${path}.enc` })
+    expect({ files, failures }).toMatchObject({ files: 0, failures: [{ error: sealfileError('ERR_SEALFILE_BATCH_TARGET') }] })
+    expect(failures[0]!.path).toEqual(Buffer.concat([Buffer.from(`${source}/`), name]))
+    expect(namesIn(other)).toEqual([])
   })
 })
 
@@ -315,6 +320,28 @@ describe('a target', () => {
     expect(await encrypt(source, target, { overwrite: true })).toMatchObject({ files: 1, failures: [] })
     expect(readEncrypted(join(target, 'a')).toString()).toBe('new')
     expect(namesIn(target)).toEqual(['a'])
+  })
+
+  test('of a large file is not replaced, either', async () => {
+    const source = makeTree({ large: '' })
+    truncateSync(join(source, 'large'), 16 * MIB)
+    const target = makeTree({ large: 'old' })
+    const { failures } = await encrypt(source, target)
+    expect(failures).toMatchObject([{ path: join(source, 'large'), error: { code: 'EEXIST' } }])
+    expect(readFileSync(join(target, 'large'), 'utf8')).toBe('old')
+    expect(namesIn(target)).toEqual(['large'])
+  })
+
+  test('may have no folder that lies too deep', async () => {
+    const source = makeTree({ a: 'a', b: 'b' })
+    const target = freshPath()
+    const deep = Array<string>(20).fill('x'.repeat(250)).join('/')
+    const { files, failures } = await encrypt(source, target, { name: (path) => (path === 'a' ? `${deep}/a` : path) })
+    expect({ files, failures }).toMatchObject({
+      files: 1,
+      failures: [{ path: join(source, 'a'), error: { code: 'ENAMETOOLONG' } }],
+    })
+    expect(namesIn(target).filter((name) => !/^[x/]*$/.test(name))).toEqual(['b'])
   })
 
   test('may not lie in an input or around it', async () => {

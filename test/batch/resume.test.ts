@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import {
   appendFileSync,
   chmodSync,
@@ -15,7 +16,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
   BatchControl,
@@ -26,9 +27,17 @@ import {
   type BatchReport,
   type EncryptBatchOptions,
 } from '../../src/batch.js'
-import { EncryptedFile, KeyManager, type SealfileErrorCode } from '../../src/index.js'
+import { EncryptedFile, KeyManager, type FileMessage, type SealfileErrorCode } from '../../src/index.js'
 import { batchProcess } from '../support/batch-process.js'
-import { OPTIONS, OTHER_KEY, patternBytes, readEncrypted, sealfileError, writeEncrypted } from '../support/encrypted-files.js'
+import {
+  appendEncrypted,
+  OPTIONS,
+  OTHER_KEY,
+  patternBytes,
+  readEncrypted,
+  sealfileError,
+  writeEncrypted,
+} from '../support/encrypted-files.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -151,6 +160,18 @@ describe.each(['encrypt', 'decrypt'] as const)('a batch that is run again, to %s
     expect(await run()).toMatchObject({ ...DONE, files: 0, unchanged: 4 })
   })
 
+  test('does not touch a file that is in the place of a folder', async () => {
+    const { run, target } = repeat(direction, makeSource({ 'a/b': 'b', c: 'c' }))
+    mkdirSync(target)
+    writeFileSync(join(target, 'a'), 'mine')
+    const { files, failures } = await run()
+    expect(files).toBe(1)
+    const inTheWay = { error: sealfileError('ERR_SEALFILE_BATCH_TARGET', { path: join(target, 'a') }) }
+    expect(failures).toMatchObject([inTheWay, inTheWay])
+    expect(readFileSync(join(target, 'a'), 'utf8')).toBe('mine')
+    expect(readdirSync(target).sort()).toEqual(['a', 'c'])
+  })
+
   test('replaces no target that is changed while it waits for its turn', async () => {
     const source = makeSource({ a: 'a' })
     const { run, target } = repeat(direction, source)
@@ -237,6 +258,13 @@ describe('a manifest', () => {
       rmSync(manifest)
       writeEncrypted(manifest, 'x')
     }, 'ERR_SEALFILE_WRONG_PURPOSE')
+    // Authentic, but too short, and of a later version.
+    for (const content of ['\x01', '\x02'.padEnd(98)]) {
+      await check(() => {
+        rmSync(manifest)
+        writeEncrypted(manifest, content, { purpose: 'sealfile/batch/manifest' })
+      }, 'ERR_SEALFILE_BATCH_MANIFEST')
+    }
     writeFileSync(manifest, whole)
     expect(await run()).toMatchObject({ files: 2, unchanged: 0 })
   })
@@ -299,6 +327,28 @@ describe('a manifest', () => {
     }
     expect(statSync(manifest).size).toBeLessThan(5 * size)
     expect(await run()).toMatchObject({ ...DONE, unchanged: 250 })
+  })
+
+  test('that is damaged while it is written anew ends the batch, and nothing is left beside it', async () => {
+    const { run, target, manifest } = repeat('encrypt', makeTree({ a: 'a' }))
+    await run()
+    rmSync(target, { recursive: true })
+    const options = { purpose: 'sealfile/batch/manifest' }
+    appendEncrypted(manifest, Buffer.alloc(1_100 * 41, readEncrypted(manifest, options).subarray(-41)), options)
+    let damaged
+    const damage = (message: unknown): void => {
+      if ((message as FileMessage).path !== manifest) return
+      damaged = readFileSync(manifest)
+      // In a segment that begins within a note.
+      damaged[20_000]! ^= 1
+      writeFileSync(manifest, damaged)
+    }
+    subscribe('sealfile:file-create', damage)
+    await expect(run()).rejects.toEqual(sealfileError('ERR_SEALFILE_CORRUPTED'))
+    unsubscribe('sealfile:file-create', damage)
+    expect(readFileSync(manifest)).toEqual(damaged)
+    expect(existsSync(target)).toBe(false)
+    expect(readdirSync(dirname(manifest)).filter((name) => name.includes(basename(manifest)))).toEqual([basename(manifest)])
   })
 
   test('lies neither in the target nor in an input folder; a pattern passes over it', async () => {
