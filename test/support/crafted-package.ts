@@ -56,7 +56,7 @@ export interface CraftedFile {
 /** Makes a package as docs/packages.md describes it, with the keys, and says in its manifest whatever is asked for. */
 export async function craftPackage(
   path: string,
-  keys: { readonly keyManager: KeyManager; readonly purpose: string },
+  keys: { readonly keyManager: KeyManager; readonly purpose: string; readonly segmentSize?: number },
   files: readonly CraftedFile[],
   { header = {}, lines = [] }: { readonly header?: object; readonly lines?: readonly (string | object)[] } = {},
 ): Promise<void> {

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { createHash, randomFillSync } from 'node:crypto'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import * as zlib from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { listPackage, packBatch, unpackBatch, type ListedFile } from '../../../src/batch.js'
 import { sealfileError } from '../../support/encrypted-files.js'
-import { craftPackage } from '../../support/crafted-package.js'
+import { craftPackage, putTogether, takeApart } from '../../support/crafted-package.js'
 import { COMMON, describeTree, workshop } from './support.js'
 
 const { freshPath, makeTree } = workshop()
@@ -103,6 +103,19 @@ describe.each(COMPRESSORS)('what is compressed by $compression', ({ compression,
     ['not compressed', plain, plain.length],
     ['other content than is told', compress(plain), plain.length],
   ])('and is %s is a failure of its file', (_name, content, size) => refuseFirst(content, { compression, size }))
+})
+
+test('what is damaged is told of as such, also where it is compressed', async () => {
+  const path = freshPath('package')
+  await packBatch(makeTree({ text: text.repeat(3_000) }), { ...COMMON, target: path, compression: 'gzip' })
+  const parts = takeApart(path)
+  const { content } = parts[0]!
+  content[content.length - 1]! ^= 1
+  putTogether(path, parts)
+  const target = freshPath('target')
+  const { failures } = await unpackBatch(path, { ...COMMON, target })
+  expect(failures).toEqual([{ path: 'text', error: sealfileError('ERR_SEALFILE_CORRUPTED', { path }) }])
+  expect(readdirSync(target)).toEqual([])
 })
 
 test.runIf(hasZstd)('zstd that asks for more than 8 MiB of memory is a failure of its file', async () => {

@@ -283,10 +283,12 @@ describe('whoever has the keys', () => {
     ['null for a line', { lines: ['null'] }],
     ['a line of a megabyte', { lines: [{ kind: 'folder', path: 'x'.repeat(2 ** 20), mode: 0 }] }],
     ['a file without an entry', { lines: [{ kind: 'file', path: 'x', size: 0 }] }],
-  ])('cannot have a manifest with %s', async (_name, change) => {
-    const path = freshPath('package')
-    await craftPackage(path, COMMON, [{}], change)
-    await expect(unpack(path)).rejects.toEqual(sealfileError(PACKAGE))
+  ])('cannot have a manifest with %s, whether it comes in small pieces or in one', async (_name, change) => {
+    for (const segmentSize of [4_096, 2 ** 22]) {
+      const path = freshPath('package')
+      await craftPackage(path, { ...COMMON, segmentSize }, [{}], change)
+      await expect(unpack(path)).rejects.toEqual(sealfileError(PACKAGE))
+    }
   })
 
   test('cannot have a manifest without a line', async () => {

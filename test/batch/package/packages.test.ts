@@ -121,6 +121,10 @@ describe('a package', () => {
     expect(describeTree(target)).toEqual(describeTree(source))
     const members = await list(path)
     expect(members.map(({ path }) => path)).toEqual([name, Buffer.concat([name, Buffer.from('/'), name])])
+    // There is no text that could be given another name.
+    const renamed = await unpack(path, { name: (path) => path })
+    const failure = { path: members[1]!.path, error: sealfileError('ERR_SEALFILE_BATCH_TARGET') }
+    expect(renamed.report).toMatchObject({ files: 0, failures: [failure] })
   })
 
   test('is empty where there is nothing', async () => {
@@ -233,6 +237,25 @@ describe('what goes wrong with a source', () => {
     expect(existsSync(path)).toBe(false)
   })
 
+  test('is a file that is cut while others are found', async () => {
+    const source = makeTree({ a: patternBytes(2 * MIB), b: 'b' })
+    const inputs = ['a', 'b'].map((name) => join(source, name))
+    const name = (path: string): string => {
+      if (path === 'b') truncateSync(inputs[0]!, MIB)
+      return path
+    }
+    const { path, report } = await pack(inputs, { name })
+    expect(report.failures).toEqual([{ path: inputs[0], error: sealfileError('ERR_SEALFILE_BATCH_SOURCE') }])
+    expect((await list(path)).map(({ path }) => path)).toEqual(['b'])
+  })
+
+  test('is a path that is too long for a manifest', async () => {
+    const long = Array<string>(40).fill('x'.repeat(250)).join('/')
+    const { path, report } = await pack(makeTree({ a: 'a', b: 'b' }), { name: (path) => (path === 'a' ? long : path) })
+    expect(report).toMatchObject({ files: 1, failures: [{ error: { code: 'ERR_SEALFILE_BATCH_TARGET' } }] })
+    expect((await list(path)).map(({ path }) => path)).toEqual(['b'])
+  })
+
   test('is a second file of one name', async () => {
     const source = makeTree({ a: 'a', b: 'b' })
     const { report } = await pack(source, { name: () => 'same' })
@@ -265,6 +288,43 @@ describe('the end of a call', () => {
     expect(readdirSync(folder)).toEqual([])
   })
 
+  test('by a signal between two files leaves nothing', async () => {
+    const source = makeTree(Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`${i}`, 'x'])))
+    const folder = makeTree({})
+    const controller = new AbortController()
+    let files = 0
+    const name = (path: string): string => {
+      if (++files === 8) controller.abort()
+      return path
+    }
+    const { signal } = controller
+    await expect(pack(source, { target: join(folder, 'package'), signal, name })).rejects.toMatchObject({ code: 'ABORT_ERR' })
+    expect({ files, left: readdirSync(folder) }).toEqual({ files: 8, left: [] })
+  })
+
+  test('by the first file that cannot be unpacked, where that is asked for', async () => {
+    const { path } = await pack(makeTree({ a: 'a' }))
+    const target = makeTree({ a: 'old' })
+    const unpacking = unpack(path, { target, stopOnError: true })
+    await expect(unpacking).rejects.toMatchObject({ code: 'EEXIST', path: join(target, 'a') })
+    expect(readFileSync(join(target, 'a'), 'utf8')).toBe('old')
+    expect(readdirSync(target)).toEqual(['a'])
+  })
+
+  test('by a folder that is moved away leaves nothing that has the name of a package', async () => {
+    const source = makeTree({ a: 'a' })
+    const [folder, moved] = [makeTree({}), freshPath('moved')]
+    // Called when the package was begun, and before its manifest is.
+    const onProgress = (): void => {
+      if (existsSync(folder)) renameSync(folder, moved)
+    }
+    await expect(pack(source, { target: join(folder, 'package'), onProgress })).rejects.toMatchObject({
+      code: 'ENOENT',
+      syscall: 'open',
+    })
+    expect([existsSync(folder), readdirSync(moved)]).toEqual([false, [expect.stringMatching(/^\..*\.sealfile-tmp$/)]])
+  })
+
   test('by keys that are closed leaves nothing', async () => {
     const keyManager = KeyManager.fromKey(OTHER_KEY)
     const source = makeTree({ a: patternBytes(5 * MIB), b: 'x' })
@@ -288,6 +348,8 @@ describe('the end of a call', () => {
     }
     const source = makeTree({ a: 'a' })
     await expect(packBatch(source, { ...COMMON, target: join(folder, 'package'), onProgress })).rejects.toThrow('enough')
+    const { path } = await pack(source)
+    await expect(unpack(path, { target: folder, onProgress })).rejects.toThrow('enough')
     expect(readdirSync(folder)).toEqual([])
   })
 
@@ -371,6 +433,14 @@ describe('what a package is opened with', () => {
       expect(existsSync(target)).toBe(false)
     }
     expect(await list(path, { limits: { members: 3, bytes: 4 } })).toHaveLength(3)
+  })
+
+  test('must be given', async () => {
+    const path = freshPath('package')
+    const error = { code: 'ERR_INVALID_ARG_TYPE', message: expect.stringContaining('"options"') as string }
+    await expect(packBatch(makeTree({ a: 'a' }), undefined as never)).rejects.toMatchObject(error)
+    await expect(unpackBatch(path, null as never)).rejects.toMatchObject(error)
+    await expect(listPackage(path, 'x' as never).next()).rejects.toMatchObject(error)
   })
 
   test.each([
