@@ -19,10 +19,7 @@ export async function readWorkerCoverage(folder: string): Promise<CoverageMapDat
   const scripts = [ARGON2_WORKER, ...maps.keys()]
   const processes = readdirSync(folder)
     .filter((name) => /^coverage-.*\.json$/.test(name))
-    .map((name) => {
-      const { result } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as { readonly result: readonly ScriptCov[] }
-      return { result: result.filter(({ url }) => scripts.includes(url)) }
-    })
+    .map((name) => ({ result: readScripts(join(folder, name)).filter(({ url }) => scripts.includes(url)) }))
   const merged: ProcessCov = mergeProcessCovs(processes)
   return Promise.all(
     merged.result.map(async (coverage) => {
@@ -38,4 +35,14 @@ export async function readWorkerCoverage(folder: string): Promise<CoverageMapDat
       })
     }),
   )
+}
+
+/** @returns nothing where a test has killed the process while it wrote. */
+function readScripts(path: string): readonly ScriptCov[] {
+  try {
+    return (JSON.parse(readFileSync(path, 'utf8')) as { readonly result: readonly ScriptCov[] }).result
+  } catch (error) {
+    if (error instanceof SyntaxError) return []
+    throw error
+  }
 }
