@@ -1,4 +1,4 @@
-import { Help, type Command, type Option } from 'commander'
+import type { Argument, Command, Option } from 'commander'
 
 /** Sets how help looks, of all commands: each fits a screen of 24 lines. */
 export function configureHelp(program: Command): void {
@@ -6,21 +6,21 @@ export function configureHelp(program: Command): void {
     subcommandTerm: (command: Command) => command.name(),
     // Who reads this knows `--help`. The program's own options are those of all commands, which have a page of their own.
     visibleOptions: (command: Command) => (command === program ? [] : [...command.options]),
-    optionDescription(option: Option): string {
-      const { description, argChoices, defaultValueDescription } = option
-      const defaultValue: unknown = option.defaultValue
-      const choices = argChoices === undefined ? '' : `: ${argChoices.join(', ')}`
-      const byDefault =
-        defaultValueDescription ?? (defaultValue === undefined ? undefined : JSON.stringify(defaultValue).replaceAll('"', ''))
-      return `${description}${choices}${byDefault === undefined ? '' : ` (default: ${byDefault})`}`
-    },
-    argumentDescription(argument): string {
-      return Help.prototype.argumentDescription.call(this, argument).replace(/\(default: "(.*)"\)$/, '(default: $1)')
-    },
+    optionDescription: explain,
+    argumentDescription: explain,
   })
-  program.addHelpText('afterAll', ({ command }) =>
-    command.name() === 'options' ? '' : '\nOptions of all commands, such as --keyring: sealfile help options',
-  )
+  program.addHelpText('afterAll', ({ command }) => {
+    if (command.name() === 'options') return ''
+    if (command !== program) return '\nOptions of all commands, such as --keyring: sealfile help options'
+    return '\nOptions of all commands: sealfile help options. In shells: sealfile completion'
+  })
+}
+
+function explain({ description, argChoices, defaultValue, defaultValueDescription }: Option | Argument): string {
+  const choices = argChoices === undefined ? '' : `: ${argChoices.join(', ')}`
+  const value: unknown = defaultValue
+  const byDefault = defaultValueDescription ?? (value === undefined ? undefined : JSON.stringify(value).replaceAll('"', ''))
+  return `${description}${choices}${byDefault === undefined ? '' : ` (default: ${byDefault})`}`
 }
 
 /** Adds the command that shows the options of all others. */

@@ -52,36 +52,3 @@ describe('help', () => {
     expect(stderr).not.toMatch(/dist\/(index|chunk|batch|compat)/)
   })
 })
-
-describe('completion', () => {
-  const complete = async (line: string): Promise<string[]> => {
-    const words = line.split(' ')
-    const list = words.map((word) => `'${word}'`).join(' ')
-    const script = `eval "$(sealfile completion bash)"; COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _sealfile; echo "\${COMPREPLY[@]}"`
-    const { stdout, stderr, status } = await folder.shell(script)
-    expect({ stderr, status }).toEqual({ stderr: '', status: 0 })
-    return stdout.trim().split(' ')
-  }
-
-  test('bash completes commands and options', async () => {
-    expect(await complete('sealfile en')).toEqual(['encrypt'])
-    expect(await complete('sealfile keys c')).toEqual(['create', 'change-passphrase'])
-    expect(await complete('sealfile keys create --lab')).toEqual(['--label'])
-    expect(await complete('sealfile -q batch encrypt --wor')).toEqual(['--workers'])
-    expect(await complete('sealfile cat --of')).toEqual(['--offset'])
-    expect(await complete('sealfile cat --passphrase-fi')).toEqual(['--passphrase-file'])
-    expect(await complete('sealfile cat nothing-like-it')).toEqual([''])
-  })
-
-  test.each(['zsh', 'fish'])('%s takes its script, where it is installed', async (shell) => {
-    const { status, stdout } = await folder.run(['completion', shell])
-    expect(status).toBe(0)
-    expect(stdout).toMatch(/change-passphrase/)
-    const parsed = await folder.shell(`command -v ${shell} || exit 0; sealfile completion ${shell} > script && ${shell} -n script`)
-    expect(parsed).toMatchObject({ status: 0, stderr: '' })
-  })
-
-  test('for no other shell', async () => {
-    expect((await folder.run(['completion', 'csh'])).status).toBe(2)
-  })
-})

@@ -1,5 +1,7 @@
 import { Argument, type Command } from 'commander'
-import { bashCompletion, fishCompletion, zshCompletion } from '../completion-scripts.js'
+import { bashCompletion } from '../completion/bash.js'
+import { fishCompletion } from '../completion/fish.js'
+import { zshCompletion } from '../completion/zsh.js'
 import type { GlobalOptions } from '../global-options.js'
 import { Report } from '../report.js'
 
@@ -9,8 +11,12 @@ type Shell = keyof typeof SHELLS
 export function addCompletion(program: Command): void {
   const command = program
     .command('completion', { hidden: true })
-    .description('Print what completes commands in a shell. For bash, in ~/.bashrc: eval "$(sealfile completion bash)"')
-    .addArgument(new Argument('<shell>').choices(Object.keys(SHELLS)))
+    .summary('print what completes commands in a shell')
+    .description(
+      'Print what completes commands in a shell, for the file that it starts with. In bash: eval "$(sealfile completion bash)", ' +
+        'in zsh the same after compinit, in fish: sealfile completion fish | source',
+    )
+    .addArgument(new Argument('<shell>', 'which one').choices(Object.keys(SHELLS)))
   // A shell that starts must not fail for settings that are wrong where it does.
   command.action(async (shell: Shell) => {
     const script = SHELLS[shell](program)

@@ -25,7 +25,7 @@ export function addKeys(program: Command, bind: Bind): void {
     .command('add')
     .summary('add a way into it')
     .description('Add another way into the keyring. A recovery key is made, and printed this once.')
-    .argument('[kind]', KINDS.join(', '), 'passphrase')
+    .addArgument(keys.createArgument('[kind]', 'what opens it').choices(KINDS).default('passphrase'))
   addNewPassphrase(addNewSlot(add)).option('--new-key-file <file>', 'key: a file of 32 random bytes')
   bind(add, addSlot)
 

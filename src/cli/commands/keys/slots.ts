@@ -37,13 +37,11 @@ function describe({ id, type, label, argon2, provider }: SlotInfo): string {
 }
 
 /** Adds a way into the keyring. */
-export async function addSlot(call: Call<AddOptions>, kind: string): Promise<undefined> {
-  if (!(KINDS as readonly string[]).includes(kind))
-    throw usageError(`there is no '${kind}' to add`, `Give one of: ${KINDS.join(', ')}`)
+export async function addSlot(call: Call<AddOptions>, kind: (typeof KINDS)[number]): Promise<undefined> {
   if (kind === 'key' && call.options.newKeyFile === undefined)
     throw usageError('which key?', 'Give --new-key-file <file> with 32 random bytes.')
   await withKeys(call, async (keyManager) => {
-    const { slot, recoveryKey } = await add(call, keyManager, kind as (typeof KINDS)[number])
+    const { slot, recoveryKey } = await add(call, keyManager, kind)
     await tellOfSlot(call, { command: 'keys add', slot, recoveryKey }, `slot ${slot.id} added`, recoveryKey)
   })
   return undefined
