@@ -6,7 +6,10 @@ import { validatePurpose } from '../keys/purpose.js'
 import { AEADS, type CipherName } from '../seal/suites.js'
 import { faultOfPattern } from './purpose-rules.js'
 
-/** What a configuration may say. Each message goes on after the key's name and holds no value: a secret may be in the wrong place. */
+/**
+ * What a configuration may say. Each message goes on after the key's name and holds no value: a secret may be in the wrong place.
+ * `config.schema.json`, for editors, is made of it.
+ */
 
 /** What `KeyManager.open` allows by itself: a keyring that costs more could be made, and then not be opened. */
 const { maxMemoryKiB, maxPasses, maxLanes } = resolveArgon2Limits()
@@ -19,6 +22,12 @@ const OBJECT = v.pipe(
 )
 const TEXT = v.string('must be text')
 const CIPHERS = Object.keys(AEADS) as CipherName[]
+
+const SEGMENT_SIZES = Array.from(
+  { length: Math.log2(SEGMENT_SIZE_MAX / SEGMENT_SIZE_MIN) + 1 },
+  (_, i) => SEGMENT_SIZE_MIN * 2 ** i,
+)
+const PURPOSE_MESSAGE = 'must be 1 to 255 bytes of text without control characters'
 
 function integer(min: number, max: number) {
   const message = `must be an integer from ${min} to ${max}`
@@ -41,14 +50,21 @@ const RULE = v.strictObject({
       const fault = dataset.typed ? faultOfPattern(dataset.value) : undefined
       if (fault !== undefined) addIssue({ message: fault })
     }),
+    v.description('A glob, from the folder of this file: `logs/**`, `**/*.json`, `**` for all that is left.'),
   ),
-  purpose: v.pipe(TEXT, v.check(isPurpose, 'must be 1 to 255 bytes of text without control characters')),
+  purpose: v.pipe(
+    TEXT,
+    v.minLength(1, PURPOSE_MESSAGE),
+    v.maxLength(255, PURPOSE_MESSAGE),
+    v.check(isPurpose, PURPOSE_MESSAGE),
+    v.description('What the files are for. A file opens only under the purpose that it was written for.'),
+  ),
 })
 
 const COST = v.strictObject({
-  memoryKiB: integer(LEAST_KIB_PER_LANE, maxMemoryKiB),
-  passes: integer(1, maxPasses),
-  lanes: integer(1, maxLanes),
+  memoryKiB: v.pipe(integer(LEAST_KIB_PER_LANE, maxMemoryKiB), v.description('Memory, in KiB.')),
+  passes: v.pipe(integer(1, maxPasses), v.description('Passes over it.')),
+  lanes: v.pipe(integer(1, maxLanes), v.description(`Threads. Each has ${LEAST_KIB_PER_LANE} KiB or more.`)),
 })
 
 const CHECKED_COST = v.pipe(
@@ -60,22 +76,55 @@ const CHECKED_COST = v.pipe(
   ),
 )
 
-const FIELDS = v.strictObject({
-  keyring: v.optional(v.pipe(TEXT, v.minLength(1, 'must not be empty'), v.excludes('\0', 'must not hold NUL'))),
+/** All keys, each with what editors show of it. */
+export const FIELDS = v.strictObject({
+  keyring: v.optional(
+    v.pipe(
+      TEXT,
+      v.minLength(1, 'must not be empty'),
+      v.excludes('\0', 'must not hold NUL'),
+      v.description('Path of the keyring, from the folder of this file. Without it: keyring.json.'),
+    ),
+  ),
   segmentSize: v.optional(
     v.pipe(
       integer(SEGMENT_SIZE_MIN, SEGMENT_SIZE_MAX),
-      v.check((size) => Number.isInteger(Math.log2(size)), 'must be a power of two'),
+      v.values(SEGMENT_SIZES, 'must be a power of two'),
+      v.description(
+        'Of new files: bytes that are encrypted together. Small for small reads here and there, large for whole files.',
+      ),
     ),
   ),
-  cipher: v.optional(v.picklist(CIPHERS, `must be one of: ${CIPHERS.join(', ')}`)),
-  durability: v.optional(v.picklist(['os', 'fsync'], 'must be one of: os, fsync')),
-  commitInterval: v.optional(integer(1, TIMER_MAX)),
-  argon2: v.optional(TEXT),
-  argon2Profiles: v.optional(v.pipe(OBJECT, v.record(TEXT, CHECKED_COST))),
-  purposes: v.optional(
-    v.pipe(v.array(v.pipe(OBJECT, RULE), 'must be a list'), v.maxLength(RULES_MAX, `must have at most ${RULES_MAX} entries`)),
+  cipher: v.optional(
+    v.pipe(v.picklist(CIPHERS, `must be one of: ${CIPHERS.join(', ')}`), v.description('Of new files: the AEAD.')),
   ),
+  durability: v.optional(
+    v.pipe(
+      v.picklist(['os', 'fsync'], 'must be one of: os, fsync'),
+      v.description('Whether a commit waits until the disk has it (fsync), or leaves that to the system (os).'),
+    ),
+  ),
+  commitInterval: v.optional(
+    v.pipe(integer(1, TIMER_MAX), v.description('Milliseconds after which what was written is committed by itself.')),
+  ),
+  argon2: v.optional(
+    v.pipe(
+      TEXT,
+      v.examples(Object.keys(ARGON2_PROFILES)),
+      v.description('What a new passphrase costs to try: rfc9106-second, interactive, or a profile of argon2Profiles.'),
+    ),
+  ),
+  argon2Profiles: v.optional(
+    v.pipe(OBJECT, v.record(TEXT, CHECKED_COST), v.description('Costs of Argon2id, by names of your own.')),
+  ),
+  purposes: v.optional(
+    v.pipe(
+      v.array(v.pipe(OBJECT, RULE), 'must be a list'),
+      v.maxLength(RULES_MAX, `must have at most ${RULES_MAX} entries`),
+      v.description('Which files are for what. The first pattern that matches counts.'),
+    ),
+  ),
+  $schema: v.optional(v.pipe(TEXT, v.description('Where this schema is, for editors: ./node_modules/sealfile/config.schema.json'))),
 })
 
 /** What a configuration says, checked. What it leaves out is left out. */

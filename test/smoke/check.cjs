@@ -104,6 +104,7 @@ async function check(sealfile, sealfileFs, caller, { batch, compat, config, prov
 
     const configPath = join(folder, 'sealfile.config.json')
     await writeFile(configPath, '{ "segmentSize": 4096, "purposes": [{ "pattern": "*.log", "purpose": "logs" }] }')
+    assert('segmentSize' in require('sealfile/config.schema.json').properties)
     const { keyring: configured, openOptions } = await config.loadConfig(configPath)
     assert.equal(configured, keyring)
     assert.deepEqual(openOptions(join(folder, 'a.log')), { segmentSize: 4096, purpose: 'logs' })
