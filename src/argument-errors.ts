@@ -5,6 +5,15 @@ import { inspect } from 'node:util'
 /** Stands in for a value that a message must not show, such as a passphrase. */
 export const WITHHELD: unique symbol = Symbol('withheld')
 
+class TypeOnly {
+  constructor(readonly value: unknown) {}
+}
+
+/** Stands in for a value that may be a secret. A message tells its type: that it is missing, or a Promise that nobody waited for. */
+export function typeOnly(value: unknown): unknown {
+  return new TypeOnly(value)
+}
+
 /** As much as Node shows: of a value that has the wrong type, and of one that has the right one. */
 const LONGEST_TYPE_SHOWN = 25
 const LONGEST_SHOWN = 128
@@ -30,6 +39,7 @@ function showNumber(value: unknown): string {
 }
 
 function describe(value: unknown): string {
+  if (value instanceof TypeOnly) return describeType(value.value)
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'function') return `function ${value.name}`
   if (typeof value === 'object') {
@@ -37,6 +47,13 @@ function describe(value: unknown): string {
     return typeof maker === 'string' && maker !== '' ? `an instance of ${maker}` : show(value)
   }
   return `type ${typeof value} (${shorten(show(value), LONGEST_TYPE_SHOWN)})`
+}
+
+function describeType(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value !== 'object') return `type ${typeof value}`
+  const maker = Object.getPrototypeOf(value) === null ? undefined : value.constructor.name
+  return maker === undefined ? 'an object' : `an instance of ${maker}`
 }
 
 function received(value: unknown, text: (value: unknown) => string): string {

@@ -1,6 +1,6 @@
 import { openSync, readSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { invalidArgType, invalidArgValue, outOfRange, WITHHELD } from '../src/argument-errors.js'
+import { invalidArgType, invalidArgValue, outOfRange, typeOnly, WITHHELD } from '../src/argument-errors.js'
 
 /** What Node itself throws is the oracle. */
 function thrownBy(call: () => unknown): Error & { code: string } {
@@ -70,5 +70,19 @@ test('a long value is cut, a withheld one not shown', () => {
   expect(invalidArgValue('name', 'x'.repeat(1_000)).message.length).toBeLessThan(200)
   expect(invalidArgType('key', 'an instance of Uint8Array', WITHHELD).message).toBe(
     'The "key" argument must be an instance of Uint8Array',
+  )
+})
+
+test.each([
+  [undefined, 'undefined'],
+  [null, 'null'],
+  ['secret', 'type string'],
+  [5, 'type number'],
+  [Buffer.from('secret'), 'an instance of Buffer'],
+  [Promise.resolve('secret'), 'an instance of Promise'],
+  [Object.assign(Object.create(null) as object, { secret: 'secret' }), 'an object'],
+])('of what may be a secret, the type is told: %j', (value, type) => {
+  expect(invalidArgType('key', 'of type bigint', typeOnly(value)).message).toBe(
+    `The "key" argument must be of type bigint. Received ${type}`,
   )
 })

@@ -100,6 +100,22 @@ describe('memory of the caller for readFile', () => {
   })
 })
 
+describe('what newcomers forget is named', () => {
+  test.each<[string, string, () => unknown]>([
+    ['a variable that is not set', '"options.passphrase" .* Received undefined$', () => KeyManager.open('k', { passphrase: none })],
+    ['the options of a keyring', '"options" .* Received undefined$', () => KeyManager.open('k', none)],
+    ['the word options', '"options" .* Received type string$', () => KeyManager.open('k', 'a passphrase' as never)],
+    [
+      'to wait for the keyring',
+      '"options.keyManager" .* Received an instance of Promise$',
+      () => EncryptedFile.readFile('a', { keyManager: Promise.resolve() as never, purpose: 'p' }),
+    ],
+    ['the flags', "'flags' must be text such as 'r', before the options", () => EncryptedFile.open('a', OPTIONS as never, none)],
+  ])('%s', async (_, message, call) => {
+    await expect(Promise.resolve().then(call)).rejects.toThrow(new RegExp(message))
+  })
+})
+
 test('an error of the system ends the search for a configuration', async () => {
   await expect(findConfig({ from: inFolder('n'.repeat(300)) })).rejects.toMatchObject({ code: 'ENAMETOOLONG' })
 })

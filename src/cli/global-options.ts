@@ -22,7 +22,7 @@ export function addGlobalOptions(program: Command): void {
   program
     .option('--config <file>', 'settings (default: sealfile.config.json, here or above)')
     .option('-k, --keyring <file>', 'keyring (or SEALFILE_KEYRING)')
-    .option('--passphrase-file <file>', 'passphrase: first line of a file')
+    .option('--passphrase-file <file>', 'passphrase: first line (or SEALFILE_PASSPHRASE)')
     .addOption(new Option('--passphrase-fd <n>', 'passphrase: from a descriptor').argParser(parseNumber))
     .option('--recovery-key', 'ask for a recovery key, not a passphrase')
     .option('--recovery-key-file <file>', 'recovery key: first line of a file')

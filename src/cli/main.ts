@@ -27,20 +27,41 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
       exitCode = (await action(call, ...(given.slice(0, -2) as Operands))) ?? EXIT.ok
     })
   }
+  const program = createProgram(bind)
   try {
-    await createProgram(bind).parseAsync(args, { from: 'user' })
+    await program.parseAsync(helpArguments(args), { from: 'user' })
     return signals.exitCode ?? exitCode
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
     // Commander has shown its help.
     if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage
-    return await end(new Report({ json: args.includes('--json') }), error, signals)
+    const told = error instanceof CommanderError ? usageErrorOf(error, helpPage(program, args)) : error
+    return await end(new Report({ json: args.includes('--json') }), told, signals)
   }
 }
 
-function usageErrorOf({ message }: CommanderError): Error {
+/** `help keys create` is `keys create --help`: that of Commander takes one name. */
+function helpArguments(args: readonly string[]): readonly string[] {
+  const [first, ...names] = args
+  return first === 'help' && names.length > 1 ? [...names, '--help'] : args
+}
+
+/** @returns how to see the help on what was called. */
+function helpPage(program: Command, args: readonly string[]): string {
+  const names: string[] = []
+  let command = program
+  for (const arg of args) {
+    const inner = command.commands.find((one) => one.name() === arg)
+    if (inner === undefined) continue
+    names.push(arg)
+    command = inner
+  }
+  return `See: ${['sealfile', 'help', ...names].join(' ')}`
+}
+
+function usageErrorOf({ message }: CommanderError, page: string): Error {
   const [, fault = message, suggestion] = /^error: (.*?)(?:\n\((.*)\))?$/s.exec(message) ?? []
-  return usageError(fault, suggestion)
+  return usageError(fault, suggestion ?? page)
 }
 
 /** Else what was to go through a pipe would be in a file of this name. */
@@ -57,9 +78,8 @@ async function end(report: Report, error: unknown, { exitCode }: Signals): Promi
     if (error instanceof CommandError && error.code !== 'INTERRUPTED') await report.error(error).catch(() => undefined)
     return exitCode
   }
-  const told = error instanceof CommanderError ? usageErrorOf(error) : error
-  const code = exitCodeOf(told)
+  const code = exitCodeOf(error)
   // Whoever reads no more wants to hear no more.
-  if (code !== EXIT.closedPipe) await report.error(told).catch(() => undefined)
+  if (code !== EXIT.closedPipe) await report.error(error).catch(() => undefined)
   return code
 }

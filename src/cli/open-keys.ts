@@ -35,9 +35,9 @@ export async function openKeyring(path: string, held: HeldCredential, signal: Ab
 }
 
 /** What a passphrase is called, and where else it may come from. */
-export type PassphraseSource = Pick<SecretSource, 'name' | 'variable' | 'isNew'>
+export type PassphraseSource = Pick<SecretSource, 'name' | 'variable' | 'option' | 'isNew'>
 
-const PASSPHRASE: PassphraseSource = { name: 'passphrase', variable: 'SEALFILE_PASSPHRASE' }
+const PASSPHRASE: PassphraseSource = { name: 'passphrase', variable: 'SEALFILE_PASSPHRASE', option: '--passphrase-file' }
 
 /** Gets what opens a keyring, in the way that the options say; by default a passphrase. */
 export async function getCredential(
@@ -61,7 +61,13 @@ export async function getCredential(
     return { credential: { key }, forget: () => key.fill(0) }
   }
   if (isByRecoveryKey) {
-    const source = { name: 'recovery key', file: recoveryKeyFile, fd: recoveryKeyFd, variable: 'SEALFILE_RECOVERY_KEY' }
+    const source = {
+      name: 'recovery key',
+      file: recoveryKeyFile,
+      fd: recoveryKeyFd,
+      variable: 'SEALFILE_RECOVERY_KEY',
+      option: '--recovery-key-file',
+    }
     const secret = await getSecret(source, signal)
     return { credential: { recoveryKey: secret.toString() }, forget: () => secret.fill(0) }
   }

@@ -14,6 +14,7 @@ export type Facts = Readonly<Record<string, unknown>>
 export class Report {
   readonly isJson: boolean
   readonly isQuiet: boolean
+  #lastHint: unknown
 
   constructor({ json = false, quiet = false }: ReportOptions) {
     this.isJson = json
@@ -42,12 +43,16 @@ export class Report {
 
   /** Tells of something that went wrong and did not end the command. */
   async failure(error: unknown): Promise<void> {
-    if (!this.isJson) await write(process.stderr, describeError(error))
+    if (this.isJson) return
+    const { hint, ...facts } = errorFacts(error)
+    // Of a thousand files that fail alike, the first says what to do.
+    await write(process.stderr, describeFacts(hint === this.#lastHint ? facts : { ...facts, hint }))
+    this.#lastHint = hint
   }
 
   /** Tells what ended the command. */
   async error(error: unknown): Promise<void> {
-    await write(process.stderr, this.isJson ? toJson({ error: errorFacts(error) }) : describeError(error))
+    await write(process.stderr, this.isJson ? toJson({ error: errorFacts(error) }) : describeFacts(errorFacts(error)))
   }
 }
 
@@ -67,8 +72,8 @@ export function errorFacts(error: unknown): Facts {
   }
 }
 
-function describeError(error: unknown): string {
-  const { message, hint } = errorFacts(error) as { readonly message: string; readonly hint?: string }
+function describeFacts(facts: Facts): string {
+  const { message, hint } = facts as { readonly message: string; readonly hint?: string }
   return printable([`sealfile: ${message}`, ...(hint === undefined ? [] : [hint])])
 }
 

@@ -11,6 +11,8 @@ export interface SecretSource {
   readonly fd?: number | undefined
   /** Of the environment, where neither of the others is given. */
   readonly variable: string
+  /** That gives the file, where one does. */
+  readonly option?: string
   /** Ask a second time, for a secret that is new. */
   readonly isNew?: boolean | undefined
 }
@@ -77,11 +79,12 @@ function takeVariable(name: string): string | undefined {
   return value === '' ? undefined : value
 }
 
-async function ask({ name, variable, isNew = false }: SecretSource, signal: AbortSignal): Promise<Buffer> {
+async function ask({ name, variable, option, isNew = false }: SecretSource, signal: AbortSignal): Promise<Buffer> {
   const label = name[0]!.toUpperCase() + name.slice(1)
-  const secret = await askSecret(`${label}:`, variable, signal)
+  const otherwise = option === undefined ? `Set ${variable}.` : `Set ${variable}, or give ${option} <file>.`
+  const secret = await askSecret(`${label}:`, otherwise, signal)
   if (secret === '') throw usageError(`the ${name} is empty`)
-  if (isNew && (await askSecret(`${label} again:`, variable, signal)) !== secret) {
+  if (isNew && (await askSecret(`${label} again:`, otherwise, signal)) !== secret) {
     throw usageError('the two are not the same', 'Nothing was changed. Try again.')
   }
   return Buffer.from(secret)

@@ -10,11 +10,11 @@ interface Terminal {
 /**
  * Asks for a secret on the terminal that the command was started from, whatever its standard streams are, and shows nothing of what is typed.
  *
- * @param variable - Of the environment, in which it can be given otherwise.
+ * @param otherwise - What to do where there is no terminal.
  * @throws CommandError where there is no terminal; where the answer is Ctrl-C or Ctrl-D; what the signal says.
  */
-export async function askSecret(prompt: string, variable: string, signal: AbortSignal): Promise<string> {
-  const { input, output } = openTerminal(variable)
+export async function askSecret(prompt: string, otherwise: string, signal: AbortSignal): Promise<string> {
+  const { input, output } = openTerminal(otherwise)
   try {
     const { read } = await import('read')
     return await new Promise((resolve, reject) => {
@@ -31,11 +31,11 @@ export async function askSecret(prompt: string, variable: string, signal: AbortS
   }
 }
 
-function openTerminal(variable: string): Terminal {
+function openTerminal(otherwise: string): Terminal {
   try {
     const [from, to] = process.platform === 'win32' ? ['\\\\.\\CONIN$', '\\\\.\\CONOUT$'] : ['/dev/tty', '/dev/tty']
     return { input: new ReadStream(openSync(from, 'r+')), output: new WriteStream(openSync(to, 'r+')) }
   } catch {
-    throw usageError('there is no terminal to ask for a secret', `Set ${variable}, or give a file: sealfile help options`)
+    throw usageError('there is no terminal to ask for a secret', otherwise)
   }
 }

@@ -76,6 +76,9 @@ export function parseFlags(flags: unknown): Access {
     if (flags < 0 || flags > 2 ** 31 - 1) throw outOfRange('flags', `>= 0 && <= ${2 ** 31 - 1}`, flags)
     return accessOf(flags, false)
   }
+  // Where the flags were left out.
+  if (typeof flags === 'object' && 'keyManager' in flags)
+    throw invalidArgValue('flags', flags, "must be text such as 'r', before the options")
   if (typeof flags !== 'string') throw invalidArgValue('flags', flags)
   const binary = BINARY.exec(flags)
   const bits = SPELLINGS.get(binary === null ? flags : binary[1]! + binary[2]!)

@@ -1,4 +1,4 @@
-import { invalidArgType, invalidArgValue, outOfRange, WITHHELD } from '../argument-errors.js'
+import { invalidArgType, invalidArgValue, outOfRange, typeOnly } from '../argument-errors.js'
 import { SEGMENT_SIZE_MAX, SEGMENT_SIZE_MIN } from '../container/preamble.js'
 import { AEADS, type Aead, type CipherName } from '../seal/suites.js'
 import type { Freshness } from './freshness.js'
@@ -118,7 +118,7 @@ export function resolveOpenOptions(options: OpenOptions): ResolvedOptions {
     mode = 0o666,
   } = options
   if (!hasMethods(keyManager, 'wrapFileKey', 'unwrapFileKey')) {
-    throw invalidArgType('options.keyManager', 'an instance of KeyManager', WITHHELD)
+    throw invalidArgType('options.keyManager', 'an instance of KeyManager', typeOnly(keyManager))
   }
   if (typeof purpose !== 'string') throw invalidArgType('options.purpose', 'of type string', purpose)
   if (!(context instanceof Uint8Array)) throw invalidArgType('options.context', 'an instance of Uint8Array', context)

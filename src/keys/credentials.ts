@@ -1,4 +1,4 @@
-import { invalidArgType, invalidArgValue, outOfRange, WITHHELD } from '../argument-errors.js'
+import { invalidArgType, invalidArgValue, outOfRange, typeOnly, WITHHELD } from '../argument-errors.js'
 import { equalBytes } from '../bytes/arrays.js'
 import type { KeyProvider } from './key-provider.js'
 import { isName } from './keyring.js'
@@ -51,7 +51,7 @@ const KINDS = ['passphrase', 'recoveryKey', 'key', 'provider'] as const
  */
 export function resolveCredential(options: Credential): Unlocker {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
-    throw invalidArgType('options', 'of type object', WITHHELD)
+    throw invalidArgType('options', 'of type object', typeOnly(options))
   }
   const given = KINDS.filter((kind) => options[kind] !== undefined)
   if (given.length > 1) throw invalidArgValue('options', WITHHELD, `must have only one of: ${given.join(', ')}`)
@@ -75,7 +75,7 @@ export function forgetUnlocker(unlocker: Unlocker): void {
  */
 export function encodePassphrase(passphrase: unknown, name = 'options.passphrase'): Uint8Array {
   if (typeof passphrase !== 'string' && !(passphrase instanceof Uint8Array)) {
-    throw invalidArgType(name, 'of type string or an instance of Uint8Array', WITHHELD)
+    throw invalidArgType(name, 'of type string or an instance of Uint8Array', typeOnly(passphrase))
   }
   if (passphrase.length === 0) throw invalidArgValue(name, WITHHELD, 'must not be empty')
   if (typeof passphrase !== 'string') return new Uint8Array(passphrase)
@@ -92,7 +92,7 @@ export function encodePassphrase(passphrase: unknown, name = 'options.passphrase
  * overwritten; RangeError `ERR_OUT_OF_RANGE` if it has another length.
  */
 export function copyKey(key: unknown, name = 'key'): Uint8Array {
-  if (!(key instanceof Uint8Array)) throw invalidArgType(name, 'an instance of Uint8Array', WITHHELD)
+  if (!(key instanceof Uint8Array)) throw invalidArgType(name, 'an instance of Uint8Array', typeOnly(key))
   if (key.length !== KEY_LENGTH) throw outOfRange(`${name}.length`, String(KEY_LENGTH), key.length)
   if (equalBytes(key, new Uint8Array(KEY_LENGTH))) throw invalidArgValue(name, WITHHELD, 'must not be all zeros')
   return new Uint8Array(key)

@@ -15,6 +15,7 @@ const LINES: readonly (readonly [typed: string, completed: string])[] = [
   ['sealfile completion f', 'sealfile completion fish'],
   ['sealfile help reen', 'sealfile help reencrypt'],
   ['sealfile help op', 'sealfile help options'],
+  ['sealfile help keys rot', 'sealfile help keys rotate'],
   ['sealfile keys help rot', 'sealfile keys help rotate'],
   ['sealfile --vers', 'sealfile --version'],
   ['sealfile keys create --lab', 'sealfile keys create --label'],

@@ -46,6 +46,36 @@ describe('help', () => {
     })
   })
 
+  test('of a command in a group is asked for in any way', async () => {
+    const { stdout } = await folder.run(['keys', 'create', '--help'])
+    expect(stdout).toContain('Usage: sealfile keys create')
+    expect(await folder.run(['help', 'keys', 'create'])).toMatchObject({ status: 0, stdout })
+    expect(await folder.run(['keys', 'help', 'create'])).toMatchObject({ status: 0, stdout })
+  })
+
+  test.each([
+    [['batch', 'notes', 'target'], 'See: sealfile help batch'],
+    [['completion'], 'See: sealfile help completion'],
+    [['keys', 'retire'], 'See: sealfile help keys retire'],
+    [['nothing-like-it'], 'See: sealfile help'],
+    [['keys', 'creat'], 'Did you mean create?'],
+    [['encrypt', '--purpse', 'x'], 'Did you mean --purpose?'],
+  ])('whoever has called it wrongly is told where to look: %j', async (args, hint) => {
+    const { status, stderr } = await folder.run(args)
+    expect({ status, hint: stderr.trimEnd().split('\n').at(-1) }).toEqual({ status: 2, hint })
+  })
+
+  test.each([
+    [['cat', 'x'], 'SEALFILE_PASSPHRASE', '--passphrase-file'],
+    [['keys', 'change-passphrase', '--passphrase-file', 'passphrase'], 'SEALFILE_NEW_PASSPHRASE', '--new-passphrase-file'],
+    [['keys', 'list', '--recovery-key'], 'SEALFILE_RECOVERY_KEY', '--recovery-key-file'],
+  ])('without a terminal, where else a secret may come from: %j', async (args, variable, option) => {
+    const { stdout, stderr } = await folder.shell(`setsid --wait sealfile ${args.join(' ')}; echo $?`, {
+      env: { SEALFILE_PASSPHRASE: undefined },
+    })
+    expect({ stdout, hint: stderr.split('\n')[1] }).toEqual({ stdout: '2\n', hint: `Set ${variable}, or give ${option} <file>.` })
+  })
+
   test('nothing of the library is loaded for it', async () => {
     const { stdout, stderr } = await folder.shell(`NODE_DEBUG=esm,module node '${inject('command')}' --version`)
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)

@@ -61,6 +61,15 @@ describe('batch', () => {
   })
 })
 
+test('what to do about files that fail alike is told once', async () => {
+  makeTree('alike')
+  await folder.run(['batch', 'encrypt', 'alike', 'alike-enc'])
+  const { status, stderr } = await folder.run(['batch', 'encrypt', 'alike', 'alike-enc', '--quiet'])
+  expect(status).toBe(6)
+  expect(stderr.match(/^sealfile: EEXIST/gm)).toHaveLength(2)
+  expect(stderr.match(/--force/g)).toHaveLength(1)
+})
+
 test('reencrypt gives files new data keys, and another keyring', async () => {
   makeTree('anew')
   await folder.run(['batch', 'encrypt', 'anew', 'anew-enc'])

@@ -9,7 +9,7 @@ export interface PurposesOption {
 export function addPurposes(command: Command): Command {
   return command.option(
     '-p, --purpose <name>',
-    'what files were written for; several are tried one after the other',
+    'what files were written for; given again, each is tried',
     (name: string, before: string[] | undefined) => [...(before ?? []), name],
   )
 }

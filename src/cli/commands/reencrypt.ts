@@ -61,6 +61,6 @@ async function openOther({ options, signal }: Call<Options>): Promise<KeyManager
     ...(passphraseFile === undefined ? {} : { passphraseFile }),
     ...(passphraseFd === undefined ? {} : { passphraseFd }),
   }
-  const source = { name: `passphrase of ${into}`, variable: 'SEALFILE_INTO_PASSPHRASE' }
+  const source = { name: `passphrase of ${into}`, variable: 'SEALFILE_INTO_PASSPHRASE', option: '--into-passphrase-file' }
   return openKeyring(into, await getCredential(given, signal, source), signal)
 }

@@ -63,12 +63,27 @@ function* nodesOf(command: Command, path: readonly string[], options: readonly O
   // `options` is a page of help.
   const commands = command.commands.filter((inner) => inner.name() !== 'options')
   const isGroup = commands.length > 0
-  const words = commands.map((inner) => ({ name: inner.name(), description: inner.summary() || inner.description() }))
+  const words = wordsOf(commands)
   const help = { name: 'help', description: HELP.description }
   yield { path, options: options.map(optionNode), operands: isGroup ? [...words, help] : operandsOf(command), isGroup }
   for (const inner of commands) yield* nodesOf(inner, [...path, inner.name()], inner.options)
-  const pages = path.length > 0 ? [] : [{ name: 'options', description: 'options of all commands' }]
-  if (isGroup) yield { path: [...path, help.name], options: [], operands: [...words, ...pages], isGroup: false }
+  if (isGroup) yield* helpNodesOf(command, path, words)
+}
+
+/** `keys help create`, and of the program `help keys create`. */
+function* helpNodesOf(command: Command, path: readonly string[], words: readonly Word[]): Generator<CommandNode> {
+  const here = [...path, 'help']
+  const isOfAll = path.length === 0
+  const pages = isOfAll ? [{ name: 'options', description: 'options of all commands' }] : []
+  yield { path: here, options: [], operands: [...words, ...pages], isGroup: isOfAll }
+  if (!isOfAll) return
+  for (const group of command.commands.filter((inner) => inner.commands.length > 0)) {
+    yield { path: [...here, group.name()], options: [], operands: wordsOf(group.commands), isGroup: false }
+  }
+}
+
+function wordsOf(commands: readonly Command[]): Word[] {
+  return commands.map((command) => ({ name: command.name(), description: command.summary() || command.description() }))
 }
 
 function optionNode({ short, long, description, required, optional, argChoices, flags }: Option): OptionNode {

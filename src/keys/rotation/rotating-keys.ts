@@ -1,4 +1,4 @@
-import { invalidArgType, WITHHELD } from '../../argument-errors.js'
+import { invalidArgType, typeOnly } from '../../argument-errors.js'
 import { equalBytes } from '../../bytes/arrays.js'
 import { InvalidKeyError } from '../../errors.js'
 import { nameFile } from '../../file/engine/container-file.js'
@@ -27,7 +27,7 @@ export function checkRotatingKeys(name: string, keys: unknown): asserts keys is 
   const isFit = hasMethods(keys, 'wrapFileKey', 'unwrapFileKey')
   const { id, generation } = (isFit ? keys : {}) as Partial<RotatingKeys>
   if (!(id instanceof Uint8Array) || typeof generation !== 'number')
-    throw invalidArgType(name, 'an instance of KeyManager', WITHHELD)
+    throw invalidArgType(name, 'an instance of KeyManager', typeOnly(keys))
 }
 
 /** Waits for keys that were forgotten meanwhile: between two files, or while a file was waited for, an idle time may have ended. */

@@ -23,7 +23,7 @@ export async function createKeys(call: Call<NewSlotOptions & { readonly printRec
   const { label, printRecoveryKey = false } = options
   const argon2 = settings.argon2()
   const path = settings.keyring()
-  const source = { name: 'new passphrase', variable: 'SEALFILE_PASSPHRASE', isNew: true }
+  const source = { name: 'new passphrase', variable: 'SEALFILE_PASSPHRASE', option: '--passphrase-file', isNew: true }
   const { KeyManager } = await import('sealfile')
   const held = await getCredential(options, signal, source)
   try {
@@ -56,7 +56,10 @@ export async function changePassphrase(call: Call<NewPassphraseOptions & Pick<Ne
   const { options, settings, signal, report } = call
   const path = settings.keyring()
   const { passphraseFile: file, passphraseFd: fd } = options
-  const old = await getSecret({ name: 'passphrase', file, fd, variable: 'SEALFILE_PASSPHRASE' }, signal)
+  const old = await getSecret(
+    { name: 'passphrase', file, fd, variable: 'SEALFILE_PASSPHRASE', option: '--passphrase-file' },
+    signal,
+  )
   try {
     const keyManager = await openKeyring(path, { credential: { passphrase: old }, forget: () => undefined }, signal)
     try {
@@ -94,7 +97,10 @@ export async function withNewPassphrase(
   use: (passphrase: Buffer) => Promise<SlotInfo>,
 ): Promise<SlotInfo> {
   const { newPassphraseFile: file, newPassphraseFd: fd } = options
-  const passphrase = await getSecret({ name: 'new passphrase', file, fd, variable: 'SEALFILE_NEW_PASSPHRASE', isNew: true }, signal)
+  const passphrase = await getSecret(
+    { name: 'new passphrase', file, fd, variable: 'SEALFILE_NEW_PASSPHRASE', option: '--new-passphrase-file', isNew: true },
+    signal,
+  )
   try {
     return await use(passphrase)
   } finally {
