@@ -13,6 +13,7 @@ export const EXIT = {
   locked: 7,
   hangup: 129,
   interrupted: 130,
+  quit: 131,
   closedPipe: 141,
   terminated: 143,
 } as const

@@ -1,6 +1,9 @@
 import { EXIT, type ExitCode } from './exit-codes.js'
 
-const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hangup } as const
+const SIGNALS = { SIGINT: EXIT.interrupted, SIGQUIT: EXIT.quit, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hangup } as const
+type Name = keyof typeof SIGNALS
+/** What a terminal sends to all programs that run in it, when somebody presses Ctrl-C or Ctrl-\\. */
+const BY_KEY: readonly Name[] = ['SIGINT', 'SIGQUIT']
 
 /** What the system asks of the command: the first signal ends it in order, the second at once. */
 export class Signals {
@@ -9,7 +12,7 @@ export class Signals {
   static #held = 0
 
   constructor() {
-    for (const name of Object.keys(SIGNALS) as (keyof typeof SIGNALS)[]) process.on(name, () => this.#receive(name))
+    for (const name of Object.keys(SIGNALS) as Name[]) process.on(name, () => this.#receive(name))
   }
 
   get signal(): AbortSignal {
@@ -21,7 +24,7 @@ export class Signals {
     return this.#exitCode
   }
 
-  /** Lets Ctrl-C be the business of a program that has the terminal meanwhile. */
+  /** Lets such keys be the business of a program that has the terminal meanwhile. */
   static async leaveInterruptsTo<T>(work: () => Promise<T>): Promise<T> {
     Signals.#held++
     try {
@@ -31,10 +34,17 @@ export class Signals {
     }
   }
 
-  #receive(name: keyof typeof SIGNALS): void {
-    if (name === 'SIGINT' && Signals.#held > 0) return
-    if (this.#exitCode !== undefined) process.exit(SIGNALS[name])
+  #receive(name: Name): void {
+    if (BY_KEY.includes(name) && Signals.#held > 0) return
+    if (this.#exitCode !== undefined) endAtOnce(name)
     this.#exitCode = SIGNALS[name]
     this.#controller.abort()
   }
+}
+
+/** By the signal itself: process.exit waits for calls that may never return, such as opening a pipe that nobody writes to. */
+function endAtOnce(name: Name): void {
+  process.emit('exit', SIGNALS[name])
+  process.removeAllListeners(name)
+  process.kill(process.pid, name)
 }

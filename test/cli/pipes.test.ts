@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
@@ -138,6 +139,7 @@ describe('signals', () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGQUIT', 131],
   ] as const)('%s leaves nothing half done', async (signal, code) => {
     const child = folder.start(['encrypt', '-', `by-${signal}`])
     child.stdin!.write(large)
@@ -157,6 +159,16 @@ describe('signals', () => {
     expect((await end).status).toBe(143)
     expect((await folder.run(['cat', 'log'])).stdout).toBe('first line\n')
     expect(workingNames(readdirSync(folder.path))).toEqual([])
+  })
+
+  test('a second one ends it, whatever it waits for', async () => {
+    await folder.shell('mkfifo silent')
+    const child = folder.start(['encrypt', 'silent', 'never'])
+    const end = once(child, 'exit')
+    await sleep(1_000)
+    const sending = setInterval(() => child.kill('SIGTERM'), 200)
+    expect(await end).toEqual([null, 'SIGTERM'])
+    clearInterval(sending)
   })
 
   test('a stream that is decrypted into a file is dropped', async () => {
