@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import type { Credential, KeyManager } from 'sealfile'
 import type { Call } from './call.js'
 import { CommandError, usageError } from './command-error.js'
 import type { GlobalOptions } from './global-options.js'
-import { getSecret, type SecretSource } from './secrets.js'
+import { getSecret, readSecretFile, type SecretSource } from './secrets.js'
 
 /** What opens a keyring, and how to forget it. */
 export interface HeldCredential {
@@ -57,7 +56,7 @@ export async function getCredential(
     return { credential: { provider: createKeychainProvider() }, forget: () => undefined }
   }
   if (keyFile !== undefined) {
-    const key = await readFile(keyFile)
+    const key = await readSecretFile(keyFile, 'key', signal)
     return { credential: { key }, forget: () => key.fill(0) }
   }
   if (isByRecoveryKey) {

@@ -1,4 +1,5 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, fstatSync } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
 import { isatty } from 'node:tty'
 import { usageError } from './command-error.js'
 import { askSecret } from './terminal.js'
@@ -45,27 +46,60 @@ export async function getSecret(source: SecretSource, signal: AbortSignal): Prom
   const { name, file, fd, variable } = source
   if (file !== undefined && fd !== undefined)
     throw usageError(`the ${name} is to come from a file and from a descriptor: which one?`)
-  if (file !== undefined) return readSecret(createReadStream(file, { end: LONGEST, signal }), name)
+  if (file !== undefined) return firstLine(await readSecretFile(file, name, signal), name)
   if (fd !== undefined) {
-    if (isatty(fd)) throw usageError(`descriptor ${fd} is a terminal, which would show the ${name}`, 'Leave it out, to be asked.')
+    refuseTerminal(fd, `descriptor ${fd}`, name)
     takeDescriptor(fd, name)
-    return readSecret(createReadStream('', { fd, end: LONGEST, signal }), name)
+    return firstLine(await readAll(createReadStream('', { fd, end: LONGEST, signal }), name), name)
   }
   const value = takeVariable(variable)
   if (value !== undefined) return Buffer.from(value)
   return ask(source, signal)
 }
 
-/** Reads a secret, as it is. @throws CommandError for one that is empty or too long. */
-async function readSecret(stream: AsyncIterable<Buffer>, name: string): Promise<Buffer> {
+/**
+ * Reads a file that is a secret, such as a key.
+ *
+ * @returns bytes, the caller's to overwrite.
+ * @throws CommandError, system errors; never with the secret in their messages.
+ */
+export async function readSecretFile(path: string, name: string, signal: AbortSignal): Promise<Buffer> {
+  const file = await open(path)
+  try {
+    refuseTerminal(file.fd, path, name)
+    if (await isStandardInput(file)) takeDescriptor(0, name)
+    return await readAll(file.createReadStream({ end: LONGEST, autoClose: false, signal }), name)
+  } finally {
+    await file.close()
+  }
+}
+
+function refuseTerminal(fd: number, what: string, name: string): void {
+  if (isatty(fd)) throw usageError(`${what} is a terminal, which would show the ${name}`, 'Leave it out, to be asked.')
+}
+
+/** By another name, such as /dev/stdin. */
+async function isStandardInput(file: FileHandle): Promise<boolean> {
+  const [{ dev, ino }, standard] = [await file.stat(), fstatSync(0)]
+  return dev === standard.dev && ino === standard.ino
+}
+
+/** @throws CommandError for what is too long. */
+async function readAll(stream: AsyncIterable<Buffer>, name: string): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(chunk)
   const all = Buffer.concat(chunks)
   for (const chunk of chunks) chunk.fill(0)
+  if (all.length <= LONGEST) return all
+  all.fill(0)
+  throw usageError(`the ${name} that was given is longer than ${LONGEST} bytes`)
+}
+
+/** @param all - Overwritten. @throws CommandError where the line is empty. */
+function firstLine(all: Buffer, name: string): Buffer {
   const end = all.indexOf(NEWLINE)
   const line = end < 0 ? all : all.subarray(0, all[end - 1] === CARRIAGE_RETURN ? end - 1 : end)
   if (line.length === 0) throw usageError(`the ${name} that was given is empty`)
-  if (line.length > LONGEST) throw usageError(`the ${name} that was given is longer than ${LONGEST} bytes`)
   const secret = Buffer.from(line)
   all.fill(0)
   return secret

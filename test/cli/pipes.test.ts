@@ -129,9 +129,21 @@ describe('passphrases', () => {
     expect(existsSync(at('both'))).toBe(false)
   })
 
-  test('no end of a file is waited for', async () => {
-    const { status, stderr } = await folder.run(['keys', 'list', '--passphrase-file', '/dev/zero'])
-    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining('longer than') as string })
+  test.skipIf(!existsSync('/dev/fd/0'))('also under the name of a file', async () => {
+    const env = { SEALFILE_PASSPHRASE: undefined }
+    const runs = ['encrypt --passphrase-file /dev/stdin - both', 'append --passphrase-file /dev/fd/0 both']
+    for (const line of [...runs, 'encrypt --key-file /dev/stdin - both']) {
+      const { status, stdout, stderr } = await folder.shell(`printf '%s\\ncontent' '${PASSPHRASE}' | sealfile ${line}`, { env })
+      const told = expect.stringContaining('descriptor 0 cannot be both') as string
+      expect({ line, status, stdout, stderr }).toEqual({ line, status: 2, stdout: '', stderr: told })
+    }
+    expect(existsSync(at('both'))).toBe(false)
+    expect((await folder.shell('cat passphrase | sealfile keys list --passphrase-file /dev/stdin', { env })).status).toBe(0)
+  })
+
+  test.each([['--passphrase-file'], ['--key-file']])('no end of a file is waited for: %s', async (option) => {
+    const { status, stderr } = await folder.run(['keys', 'list', option, '/dev/zero'])
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining('longer than 65536 bytes') as string })
   })
 })
 

@@ -38,6 +38,13 @@ describe.skipIf(NO_TERMINAL !== undefined)(`at a terminal${where}`, () => {
     expect((await folder.shell('sealfile decrypt < sealed')).stdout).toBe('content')
   })
 
+  test('no file is a terminal, which would show it', async () => {
+    for (const file of ['/dev/tty', '/dev/stdin']) {
+      const { status, stdout } = await folder.terminal(['keys', 'list', '--passphrase-file', file], [], asked)
+      expect({ status, stdout }).toEqual({ status: 2, stdout: expect.stringContaining('is a terminal') as string })
+    }
+  })
+
   test('a new passphrase is asked for twice', async () => {
     const env = { ...asked.env, SEALFILE_KEYRING: 'twice.json' }
     const args = ['keys', 'create', '--argon2', 'interactive']

@@ -8,7 +8,7 @@ import type { ExitCode } from '../exit-codes.js'
 import { addForce, addPurpose, addShape, type ShapeOptions } from '../file-options.js'
 import { withKeys } from '../open-keys.js'
 import { withProgress } from '../progress.js'
-import { getSecret } from '../secrets.js'
+import { getSecret, readSecretFile } from '../secrets.js'
 import { count, formatSize } from '../sizes.js'
 import { reportTree } from './tree-report.js'
 
@@ -132,7 +132,7 @@ async function getOldKeys({ options, settings, signal }: Call<Options>, source: 
           salt: await readFile(aicoSalt!),
           signal,
         })
-      : Keys.fromMasterKey(await readFile(aicoKey))
+      : Keys.fromMasterKey(await readSecretFile(aicoKey, 'key of the AICO files', signal))
   return { age, aico: { keys, purpose: aicoPurpose ?? settings.purposeOf(source) } }
 }
 

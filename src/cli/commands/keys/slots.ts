@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import type { KeyManager, SlotInfo } from 'sealfile'
 import type { Call } from '../../call.js'
 import { usageError } from '../../command-error.js'
 import { withKeys } from '../../open-keys.js'
+import { readSecretFile } from '../../secrets.js'
 import { tellOfSlot, withNewPassphrase, type NewPassphraseOptions, type NewSlotOptions } from './passphrases.js'
 
 /** What opens a keyring, as people call it. */
@@ -63,7 +63,7 @@ async function add(
     const { createKeychainProvider } = await import('sealfile/providers')
     return { slot: await keyManager.addProvider(createKeychainProvider(), { label, signal }) }
   }
-  const key = await readFile(newKeyFile!)
+  const key = await readSecretFile(newKeyFile!, 'new key', signal)
   try {
     return { slot: await keyManager.addKey(key, { label, signal }) }
   } finally {
