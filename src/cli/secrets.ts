@@ -1,3 +1,4 @@
+import { isAscii, isUtf8 } from 'node:buffer'
 import { createReadStream, fstatSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { isatty } from 'node:tty'
@@ -16,6 +17,8 @@ export interface SecretSource {
   readonly option?: string
   /** Ask a second time, for a secret that is new. */
   readonly isNew?: boolean | undefined
+  /** For another program, which may take letters as they are written; sealfile takes them in Unicode's form NFC, as the library does. */
+  readonly isForeign?: boolean | undefined
 }
 
 /** More than anybody types, and not so much that a wrong path costs anything. */
@@ -43,6 +46,14 @@ export function takeDescriptor(fd: number, use: string): void {
  * @throws CommandError, system errors; never with the secret in their messages.
  */
 export async function getSecret(source: SecretSource, signal: AbortSignal): Promise<Buffer> {
+  const secret = await findSecret(source, signal)
+  if (source.isForeign === true || isAscii(secret) || !isUtf8(secret)) return secret
+  const normal = Buffer.from(secret.toString().normalize('NFC'))
+  secret.fill(0)
+  return normal
+}
+
+async function findSecret(source: SecretSource, signal: AbortSignal): Promise<Buffer> {
   const { name, file, fd, variable } = source
   if (file !== undefined && fd !== undefined)
     throw usageError(`the ${name} is to come from a file and from a descriptor: which one?`)
@@ -53,8 +64,7 @@ export async function getSecret(source: SecretSource, signal: AbortSignal): Prom
     return firstLine(await readAll(createReadStream('', { fd, end: LONGEST, signal }), name), name)
   }
   const value = takeVariable(variable)
-  if (value !== undefined) return Buffer.from(value)
-  return ask(source, signal)
+  return fromText(value ?? (await ask(source, signal)), name)
 }
 
 /**
@@ -113,7 +123,7 @@ function takeVariable(name: string): string | undefined {
   return value === '' ? undefined : value
 }
 
-async function ask({ name, variable, option, isNew = false }: SecretSource, signal: AbortSignal): Promise<Buffer> {
+async function ask({ name, variable, option, isNew = false }: SecretSource, signal: AbortSignal): Promise<string> {
   const label = name[0]!.toUpperCase() + name.slice(1)
   const otherwise = option === undefined ? `Set ${variable}.` : `Set ${variable}, or give ${option} <file>.`
   const secret = await askSecret(`${label}:`, otherwise, signal)
@@ -121,5 +131,11 @@ async function ask({ name, variable, option, isNew = false }: SecretSource, sign
   if (isNew && (await askSecret(`${label} again:`, otherwise, signal)) !== secret) {
     throw usageError('the two are not the same', 'Nothing was changed. Try again.')
   }
-  return Buffer.from(secret)
+  return secret
+}
+
+/** What was no UTF-8 has come as U+FFFD, whatever it was: such passphrases would open each other's keyrings. */
+function fromText(text: string, name: string): Buffer {
+  if (text.includes('\uFFFD')) throw usageError(`the ${name} is not UTF-8`, 'Give it in a file, where it may be any bytes.')
+  return Buffer.from(text)
 }

@@ -2,10 +2,12 @@ import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { KeyManager } from '../../src/index.js'
 import { CommandFolder, endOf, PASSPHRASE, workingNames } from '../support/run-command.js'
 
 const folder = new CommandFolder()
 const { at } = folder
+const CHEAP = { memoryKiB: 8, passes: 1, lanes: 1 }
 const large = Buffer.alloc(3_000_000, 'more than a pipe holds. ')
 
 describe('pipes', () => {
@@ -106,6 +108,29 @@ describe('passphrases', () => {
     }
     expect((await folder.shell('sealfile keys list --passphrase-fd 3 3< passphrase', { env })).status).toBe(0)
     expect((await folder.shell('sealfile keys list --passphrase-fd 0 < passphrase', { env })).status).toBe(0)
+  })
+
+  test('the same letters are one passphrase, however they are written and given', async () => {
+    const [composed, decomposed] = ['caf\u00e9 au lait', 'cafe\u0301 au lait']
+    const env = { SEALFILE_KEYRING: 'letters.json', SEALFILE_PASSPHRASE: undefined }
+    const keyManager = await KeyManager.create(at('letters.json'), { passphrase: decomposed, argon2: CHEAP })
+    keyManager.close()
+    for (const passphrase of [composed, decomposed]) {
+      folder.write('letters', `${passphrase}\n`)
+      expect((await folder.run(['keys', 'list'], { env: { ...env, SEALFILE_PASSPHRASE: passphrase } })).status).toBe(0)
+      expect((await folder.run(['keys', 'list', '--passphrase-file', 'letters'], { env })).status).toBe(0)
+    }
+  })
+
+  test('letters that are no UTF-8 are not taken for others', async () => {
+    const create = "SEALFILE_KEYRING=latin.json SEALFILE_PASSPHRASE=$'caf\\xe9' sealfile keys create"
+    expect(await folder.shell(create)).toMatchObject({ status: 2, stderr: expect.stringContaining('is not UTF-8') as string })
+    expect(existsSync(at('latin.json'))).toBe(false)
+    folder.write('latin', Buffer.from('caf\xe9', 'latin1'))
+    const env = { SEALFILE_KEYRING: 'latin.json', SEALFILE_PASSPHRASE: undefined }
+    expect((await folder.run(['keys', 'create', '--passphrase-file', 'latin'], { env })).status).toBe(0)
+    const keyManager = await KeyManager.open(at('latin.json'), { passphrase: Buffer.from('caf\xe9', 'latin1') })
+    keyManager.close()
   })
 
   test('where nobody can be asked, it is told how to give the one that is missing', async () => {

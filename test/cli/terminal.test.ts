@@ -38,6 +38,12 @@ describe.skipIf(NO_TERMINAL !== undefined)(`at a terminal${where}`, () => {
     expect((await folder.shell('sealfile decrypt < sealed')).stdout).toBe('content')
   })
 
+  test('what is typed in another encoding is refused', async () => {
+    const typed = Buffer.from(`caf\xe9${ENTER}`, 'latin1')
+    const run = await folder.terminal(['keys', 'list'], [['Passphrase:', typed]], asked)
+    expect(run).toMatchObject({ status: 2, stdout: expect.stringContaining('is not UTF-8') as string })
+  })
+
   test('no file is a terminal, which would show it', async () => {
     for (const file of ['/dev/tty', '/dev/stdin']) {
       const { status, stdout } = await folder.terminal(['keys', 'list', '--passphrase-file', file], [], asked)

@@ -26,7 +26,7 @@ export interface RunOptions {
 }
 
 /** What is typed, each when the text before it has shown. */
-export type Answers = readonly (readonly [prompt: string, typed: string])[]
+export type Answers = readonly (readonly [prompt: string, typed: string | Uint8Array])[]
 
 /** What a run at a terminal gave. */
 export interface TerminalRun extends Run {

@@ -118,7 +118,8 @@ async function migrateFolder(
 
 async function getOldKeys({ options, settings, signal }: Call<Options>, source: string): Promise<OldKeys> {
   const { ageIdentity, agePassphrase = false, aicoKey, aicoSalt, aicoPurpose } = options
-  const askFor = async (name: string, variable: string): Promise<string> => (await getSecret({ name, variable }, signal)).toString()
+  const askFor = async (name: string, variable: string): Promise<string> =>
+    (await getSecret({ name, variable, isForeign: true }, signal)).toString()
   const identities = ageIdentity === undefined ? [] : await readIdentities(ageIdentity)
   const passphrase = agePassphrase ? await askFor('passphrase of the age files', 'SEALFILE_AGE_PASSPHRASE') : undefined
   const age = identities.length === 0 && passphrase === undefined ? undefined : { identities, passphrase }
