@@ -3,8 +3,8 @@ import { loadOptionalPackage } from '../keys/optional-package.js'
 
 /** Text to a tree of plain values. No message holds any of the text: a secret may be in it that does not belong there. */
 
-/** The yaml package ends the whole process where a line nests some ten thousand lists. */
-const LONGEST_LINE = 2_048
+/** Nodes within each other, as the yaml package counts them: two or so to a level. */
+const MOST_NODES = 32
 
 /** @throws ConfigError `ERR_SEALFILE_CONFIG`; PackageMissingError `ERR_SEALFILE_PACKAGE_MISSING` where YAML is read without `yaml`. */
 export async function parseConfig(text: string, path: string): Promise<unknown> {
@@ -23,8 +23,8 @@ function parseJson(text: string, path: string): unknown {
 
 async function parseYaml(text: string, path: string): Promise<unknown> {
   const yaml = await loadOptionalPackage('yaml', () => import('yaml'), 'a configuration in YAML')
-  const isLong = text.split('\n').findIndex((line) => line.length > LONGEST_LINE)
-  if (isLong >= 0) throw new ConfigError(`line ${isLong + 1} is longer than ${LONGEST_LINE} characters`, { path })
+  const tooDeep = findTooDeep(yaml, text)
+  if (tooDeep !== undefined) throw new ConfigError(`this is nested too deep, line ${tooDeep}`, { path })
   const lines = new yaml.LineCounter()
   const document = yaml.parseDocument(text, {
     version: '1.2',
@@ -50,4 +50,20 @@ async function parseYaml(text: string, path: string): Promise<unknown> {
     },
   })
   return document.toJS({ maxAliasCount: 0 })
+}
+
+/**
+ * Looks for nesting before anything recurses: where the stack ends in a regular expression, V8 ends the whole process.
+ *
+ * @returns the line; undefined where all is well.
+ */
+function findTooDeep(yaml: typeof import('yaml'), text: string): number | undefined {
+  const lines = new yaml.LineCounter()
+  lines.addNewLine(0)
+  const parser = new yaml.Parser(lines.addNewLine)
+  for (const token of new yaml.Lexer().lex(text)) {
+    Array.from(parser.next(token))
+    if (parser.stack.length > MOST_NODES) return lines.linePos(parser.offset).line
+  }
+  return undefined
 }

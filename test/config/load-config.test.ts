@@ -314,12 +314,18 @@ purposes:
     ['no end', 'keyring: "a', /not YAML/],
     ['nothing', '', /must be an object/],
     ['truth as YAML 1.1 has it', '%YAML 1.1\n---\ndurability: yes', /durability must be one of/],
-    ['deep lists in a line', '- '.repeat(30_000), /longer than 2048/],
-    ['deep lists in many lines', '- - - - - - - - - - - - - - - -\n'.repeat(2_000), /nested|YAML|must be an object/],
-    ['deep brackets', '[\n'.repeat(30_000), /not YAML/],
-    ['deep braces', '{\n'.repeat(30_000), /not YAML/],
-    ['deep indentation', Array.from({ length: 340 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n'), /a is nested/],
-    ['as deep as a line can', `${'- '.repeat(1_000)}\n`.repeat(30), /nested|YAML|must be an object/],
+    ['deep lists in a line', '- '.repeat(30_000), /nested too deep, line 1/],
+    ['deep lists in many lines', '- - - - - - - - - - - - - - - -\n'.repeat(2_000), /is nested deeper than 8/],
+    ['deep brackets', ' [\n'.repeat(20_000), /nested too deep/],
+    ['brackets in a line', '['.repeat(60_000), /nested too deep/],
+    ['deep braces', ' {\n'.repeat(20_000), /nested too deep/],
+    ['deep keys', '? '.repeat(30_000), /nested too deep/],
+    [
+      'deep indentation',
+      Array.from({ length: 340 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n'),
+      /nested too deep, line \d+/,
+    ],
+    ['nine levels', 'keyring: [[[[[[[[[x]]]]]]]]]', /keyring is nested deeper than 8 levels/],
   ])('refuses %s', async (_, text, message) => {
     expect((await errorOf(yaml(text))).message).toMatch(message)
   })
