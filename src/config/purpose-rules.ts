@@ -13,9 +13,13 @@ export interface PurposeRule {
 }
 
 const LONGEST_PATTERN = 1_024
-/** A regular expression takes time in the power of what it can stretch: 3 of 255 letters, or 2 over the folders of the longest path. */
-const MOST_IN_A_NAME = 3
+/**
+ * A regular expression takes time in the power of what it can stretch: letters of a name, of which one star in a part leaves it no choice, and
+ * the folders of the longest path.
+ */
+const MOST_BESIDE = 2
 const MOST_GLOBSTARS = 2
+const MOST_TOGETHER = 3
 
 /** The same on all systems, so that files which are carried from one to another keep their purpose. */
 const OPTIONS = { dot: true, windows: false, nonegate: true, noextglob: true, flags: 's' } as const
@@ -29,9 +33,12 @@ export function faultOfPattern(pattern: string): string | undefined {
   if (pattern.startsWith('/')) return 'must not begin with /: it is relative to the folder of the configuration'
   if (pattern.endsWith('/')) return 'must not end with /: folder/** is all that is in a folder'
   if (/[()]|\{[^}]*\//.test(pattern)) return 'must not hold ( or ), nor a / between braces'
-  if ((pattern.match(/\*\*+/g) ?? []).length > MOST_GLOBSTARS) return `must not hold ** more than ${MOST_GLOBSTARS} times`
-  const isCostly = pattern.split('/').some((name) => (name.match(/\*+|\{|\+/g) ?? []).length > MOST_IN_A_NAME)
-  if (isCostly) return `must not hold more than ${MOST_IN_A_NAME} of *, { and + in one part`
+  const globstars = (pattern.match(/\*\*+/g) ?? []).length
+  if (globstars > MOST_GLOBSTARS) return `must not hold ** more than ${MOST_GLOBSTARS} times`
+  const most = Math.min(MOST_BESIDE, MOST_TOGETHER - globstars)
+  const beside = pattern.split('/').map((name) => Math.max(0, (name.match(/\*+|\{|\+/g) ?? []).length - 1))
+  if (beside.reduce((sum, count) => sum + count) > most)
+    return `must not hold more than ${most} of *, { and + beside the first of each part`
   return undefined
 }
 

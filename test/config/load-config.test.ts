@@ -155,6 +155,8 @@ describe('what is wrong is named', () => {
     '*a*a*a*b',
     '[a]+[a]+[a]+[a]+b',
     'a'.repeat(1_025),
+    '*a*a*/*a*a*b',
+    '**/*a*/**/*a*b',
   ])('a pattern that cannot be, or that could take for ever: %s', async (pattern) => {
     const { keys } = await errorOf(load({ purposes: [{ pattern, purpose: 'p' }] }))
     expect(keys).toEqual(['purposes[0].pattern'])
