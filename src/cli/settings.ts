@@ -80,8 +80,9 @@ export async function resolveSettings(options: SettingOptions): Promise<Settings
 /** @param path - Where the caller says that it is; else it is looked for. */
 async function findSettings(path: string | undefined): Promise<Config | undefined> {
   const { findConfig, loadConfig } = await import('sealfile/config')
-  const found = path ?? (await findConfig())
-  return found === undefined ? undefined : loadConfig(found)
+  if (path !== undefined) return loadConfig(path)
+  // One that was found is not trusted as one that was named.
+  return (await findConfig()) === undefined ? undefined : loadConfig()
 }
 
 /** All but the purpose is the same for each file. */

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { lstat, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { invalidArgType } from '../argument-errors.js'
@@ -58,14 +59,19 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Both of a link and of what it leads to. A link has no permissions of its own. */
+/** Both of a link and of what it leads to. */
 async function checkOwner(path: string): Promise<void> {
+  checkTrust(await lstat(path), path)
+  checkTrust(await stat(path), path)
+}
+
+/** @throws ConfigError where somebody else could have written a file. */
+export function checkTrust(stats: Stats, path: string): void {
   const user = process.getuid?.()
   if (user === undefined) return
-  const named = await lstat(path)
-  const file = await stat(path)
-  const isForeign = [named, file].some(({ uid }) => uid !== user && uid !== 0)
-  const isOpen = (file.mode & 0o002) !== 0
+  const isForeign = stats.uid !== user && stats.uid !== 0
+  // A link has no permissions of its own.
+  const isOpen = !stats.isSymbolicLink() && (stats.mode & 0o002) !== 0
   if (!isForeign && !isOpen) return
   const reason = isForeign ? 'it belongs to another user' : 'everybody can write to it'
   throw new ConfigError(`a configuration was found that is not used, because ${reason}; give its path if it is to be used`, {

@@ -5,7 +5,7 @@ import type { PathLike } from '../file/io/steps.js'
 import { nameOf } from '../file/open-file.js'
 import { makeConfig, type Config } from './config.js'
 import { checkFields, type Fault } from './config-schema.js'
-import { CONFIG_NAMES, findConfig, type FindConfigOptions } from './find-config.js'
+import { checkTrust, CONFIG_NAMES, findConfig, type FindConfigOptions } from './find-config.js'
 import { findForbiddenKeys } from './forbidden-keys.js'
 import { nearName } from './near-name.js'
 import { parseConfig } from './parse-config.js'
@@ -30,8 +30,8 @@ const LONGEST_KEY_SHOWN = 40
  * ```
  */
 export async function loadConfig(where: PathLike | FindConfigOptions = {}): Promise<Config> {
-  const path = await locate(where)
-  const tree = await parseConfig(await readText(path), path)
+  const path = isPath(where) ? resolve(nameOf(where)) : await locate(where)
+  const tree = await parseConfig(await readText(path, !isPath(where)), path)
   const forbidden = findForbiddenKeys(tree)
   if (forbidden.length > 0) throw errorOf(forbidden, path)
   const checked = checkFields(tree)
@@ -39,18 +39,23 @@ export async function loadConfig(where: PathLike | FindConfigOptions = {}): Prom
   return makeConfig(checked.fields, path)
 }
 
-async function locate(where: PathLike | FindConfigOptions): Promise<string> {
-  const isPath = typeof where !== 'object' || Buffer.isBuffer(where) || where instanceof URL
-  if (isPath) return resolve(nameOf(where))
+function isPath(where: PathLike | FindConfigOptions): where is PathLike {
+  return typeof where !== 'object' || Buffer.isBuffer(where) || where instanceof URL
+}
+
+async function locate(where: FindConfigOptions): Promise<string> {
   const found = await findConfig(where)
   if (found !== undefined) return found
   const from = resolve(nameOf(where.from ?? process.cwd()))
   throw new ConfigError(`there is none of ${CONFIG_NAMES.join(', ')} here or in a folder around it`, { path: from })
 }
 
-async function readText(path: string): Promise<string> {
+/** @param isFound - Nobody has named it. */
+async function readText(path: string, isFound: boolean): Promise<string> {
   const file = await open(path)
   try {
+    // What was looked at may be gone, and another in its place.
+    if (isFound) checkTrust(await file.stat(), path)
     const bytes = new Uint8Array(LARGEST + 1)
     let length = 0
     for (;;) {

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -384,6 +384,27 @@ describe('looking for it', () => {
     chmodSync(path, 0o666)
     expect((await errorOf(findConfig({ from: join(path, '..') }))).message).toContain('everybody can write to it')
     expect((await loadConfig(path)).path).toBe(path)
+  })
+
+  test.skipIf(process.platform === 'win32')('one that comes into the place of another meanwhile is not used', async () => {
+    const path = write('{}')
+    let isOver = false
+    const swap = (turn: number): void => {
+      if (isOver) return
+      const isBad = turn % 3 === 0
+      writeFileSync(`${path}.new`, `{"commitInterval": ${isBad ? 2 : 1}}`)
+      chmodSync(`${path}.new`, isBad ? 0o666 : 0o644)
+      renameSync(`${path}.new`, path)
+      setImmediate(swap, turn + 1)
+    }
+    swap(1)
+    const used = new Set<unknown>()
+    for (let i = 0; i < 60; i++) {
+      const config = await loadConfig({ from: join(path, '..') }).catch(() => undefined)
+      if (config !== undefined) used.add(config.fsOptions().commitInterval)
+    }
+    isOver = true
+    expect([...used]).not.toContain(2)
   })
 
   test.skipIf(process.getuid?.() !== 0)("another user's is used only by its path", async () => {
