@@ -21,6 +21,7 @@ export function findEditor(): string {
  * @throws CommandError where it could not run, or said that it failed.
  */
 export async function runEditor(editor: string, path: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
   const exit = await Signals.leaveInterruptsTo(() => start(editor, path, signal))
   if (signal.aborted || exit === 0) return
   const message = `the editor '${editor}' ended with ${exit}, and nothing was saved`

@@ -1,7 +1,7 @@
 import { accessSync, constants, rmSync } from 'node:fs'
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, open, readdir, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 
 /** A folder that only its owner can look into, for plaintext that another program must have as a file. */
 export class PrivateFolder {
@@ -9,7 +9,8 @@ export class PrivateFolder {
   /** It is in memory, and nothing of it comes to a disk, unless memory is swapped out. */
   readonly isInMemory: boolean
 
-  #isKept = false
+  /** It is gone, or is to stay. */
+  #isLeft = false
 
   private constructor(path: string, isInMemory: boolean) {
     this.path = path
@@ -17,7 +18,7 @@ export class PrivateFolder {
   }
 
   static async create(): Promise<PrivateFolder> {
-    const inMemory = [process.env['XDG_RUNTIME_DIR'], '/dev/shm'].find((folder) => folder !== undefined && isWritable(folder))
+    const inMemory = await findInMemory([process.env['XDG_RUNTIME_DIR'] ?? '', '/dev/shm', tmpdir()])
     // Its mode is 0700.
     const folder = new PrivateFolder(await mkdtemp(join(inMemory ?? tmpdir(), 'sealfile-')), inMemory !== undefined)
     process.once('exit', () => folder.#removeAtOnce())
@@ -26,26 +27,39 @@ export class PrivateFolder {
 
   /** Leaves it where it is when it is to be removed: its owner must look into it. */
   keep(): void {
-    this.#isKept = true
+    this.#isLeft = true
   }
 
   /** At a second signal there is no time for more. */
   #removeAtOnce(): void {
-    if (!this.#isKept) rmSync(this.path, { recursive: true, force: true })
+    if (!this.#isLeft) rmSync(this.path, { recursive: true, force: true })
   }
 
   /** Overwrites all files in it, an editor's own among them, and removes it. */
   async remove(): Promise<void> {
-    if (this.#isKept) return
+    if (this.#isLeft) return
     for (const entry of await readdir(this.path, { recursive: true, withFileTypes: true })) {
       if (entry.isFile()) await overwrite(join(entry.parentPath, entry.name))
     }
     await rm(this.path, { recursive: true, force: true })
+    // Whoever makes another of its name now has it for himself.
+    this.#isLeft = true
   }
 }
 
+/** Of file systems, as Linux numbers them: tmpfs and ramfs. */
+const IN_MEMORY = [0x01021994, 0x858458f6]
+
+/** What a folder is called says nothing of where it lies. */
+async function findInMemory(folders: readonly string[]): Promise<string | undefined> {
+  if (process.platform !== 'linux') return undefined
+  for (const folder of folders) {
+    if (isAbsolute(folder) && isWritable(folder) && IN_MEMORY.includes((await statfs(folder)).type)) return folder
+  }
+  return undefined
+}
+
 function isWritable(folder: string): boolean {
-  if (process.platform === 'win32') return false
   try {
     accessSync(folder, constants.W_OK | constants.X_OK)
     return true

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { EncryptedFile, KeyManager } from '../../src/index.js'
@@ -14,6 +15,7 @@ async function encrypt(name: string, content: string | Uint8Array): Promise<void
   await folder.run(['encrypt', '--force', 'plain', name])
 }
 
+const DISK_IN_MEMORY = NO_TERMINAL !== undefined || statfsSync('/dev/shm').type === statfsSync(tmpdir()).type
 const where = NO_TERMINAL === undefined ? '' : `, but ${NO_TERMINAL}`
 
 describe.skipIf(NO_TERMINAL !== undefined)(`at a terminal${where}`, () => {
@@ -129,6 +131,16 @@ describe.skipIf(NO_TERMINAL !== undefined)(`edit${where}`, () => {
     expect(temporary).toMatch(/\/note\.txt$/)
     expect(existsSync(temporary!.replace(/\/[^/]*$/, ''))).toBe(false)
     expect(seen).not.toContain(PASSPHRASE)
+  })
+
+  test.skipIf(DISK_IN_MEMORY)('a folder on a disk is not taken for one in memory', async () => {
+    await encrypt('where', 'text')
+    const EDITOR = folder.writeProgram('editor', 'echo "$1" > place')
+    for (const XDG_RUNTIME_DIR of [folder.path, '.']) {
+      const run = await folder.terminal(['edit', 'where'], [], { env: { VISUAL: undefined, EDITOR, XDG_RUNTIME_DIR } })
+      expect(run).toMatchObject({ status: 0, stdout: expect.not.stringContaining('on a disk') as string })
+      expect(readFileSync(at('place'), 'utf8')).toMatch(/^\/dev\/shm\//)
+    }
   })
 
   test('the editor gets no secret, whatever opened the keyring', async () => {

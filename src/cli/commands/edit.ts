@@ -36,11 +36,12 @@ async function edit(call: Call<ShapeOptions>, path: string): Promise<undefined> 
     const before = await readVersion(call, keyManager, path)
     const folder = await PrivateFolder.create()
     if (!folder.isInMemory) await call.report.note(`${folder.path} is on a disk, where traces of the content may stay`)
+    let content: Buffer | undefined
     try {
       const temporary = join(folder.path, basename(path).replace(/(?<=.)\.enc$/, ''))
       await writeFile(temporary, before.content, { flag: 'wx', mode: 0o600 })
       await runEditor(editor, temporary, call.signal)
-      const content = await readFile(temporary)
+      content = await readFile(temporary)
       if (content.equals(before.content) && before.info !== undefined) {
         await tell(call, path, false)
         return
@@ -58,6 +59,7 @@ async function edit(call: Call<ShapeOptions>, path: string): Promise<undefined> 
       await tell(call, path, true)
     } finally {
       before.content.fill(0)
+      content?.fill(0)
       await folder.remove()
     }
   })
