@@ -14,7 +14,7 @@ import { temporaryPlace, temporaryToken } from '../file/successor-file.js'
 export interface NewFileOptions {
   /** Replace what has its name. */
   readonly force: boolean
-  /** Permission bits. */
+  /** Permission bits, before the umask. */
   readonly mode: number
 }
 
@@ -37,13 +37,20 @@ export async function makeFile<T>(
   const temporary = temporaryPlace(target, temporaryToken()) as string
   try {
     const made = await write(temporary)
-    await chmod(temporary, mode)
+    await chmod(temporary, mode & ~userMask())
     if (force) await new AsyncRunner(nodeDisk).run(() => replace(temporary, target))
     else await take(temporary, target)
     return made
   } finally {
     await rm(temporary, { force: true })
   }
+}
+
+/** It can be read only by setting it: for that moment new files are rather too private. */
+function userMask(): number {
+  const mask = process.umask(0o077)
+  process.umask(mask)
+  return mask
 }
 
 /** Where two do it at once, one gets the name, and the other hears of it. */

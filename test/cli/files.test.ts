@@ -29,6 +29,15 @@ describe('encrypt and decrypt', () => {
     expect(workingNames(readdirSync(folder.path))).toEqual([])
   })
 
+  test('permissions are less what the user wants of new files', async () => {
+    folder.write('plain', 'text')
+    chmodSync(at('plain'), 0o664)
+    const commands = ['encrypt plain masked', 'decrypt masked masked-back', 'append masked-new plain', 'append piped-new < plain']
+    expect(await folder.shell(`umask 026; ${commands.map((line) => `sealfile ${line}`).join(' && ')}`)).toMatchObject({ status: 0 })
+    const modes = ['masked', 'masked-back', 'masked-new', 'piped-new'].map((name) => statSync(at(name)).mode & 0o777)
+    expect(modes).toEqual([0o640, 0o640, 0o640, 0o600])
+  })
+
   test('the library reads what the command wrote, with its options', async () => {
     folder.write('plain', 'text')
     const options = ['--segment-size', '4k', '--cipher', 'chacha20-poly1305', '--context', 'its name', '-p', 'config']

@@ -26,9 +26,9 @@ async function append(call: Call<Options>, path: string, from: string): Promise<
   const { lockTimeout } = call.options
   call.settings.purposeOf(path)
   const { EncryptedFile } = await import('sealfile')
-  const { stream } = await openInput(from)
+  const { stream, mode } = await openInput(from)
   const size = await withKeys(call, async (keyManager) => {
-    const file = await EncryptedFile.open(path, 'a', { ...openOptions(call, keyManager, path), lockTimeout })
+    const file = await EncryptedFile.open(path, 'a', { ...openOptions(call, keyManager, path), lockTimeout, mode })
     let written = 0
     // Ends the waiting for more, and not a write.
     call.signal.addEventListener('abort', () => stream.destroy(), { once: true })
