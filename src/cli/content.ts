@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { Transform, Writable, type Readable, type TransformCallback } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { systemError } from '../file/io/system-errors.js'
 import { usageError, type CommandError } from './command-error.js'
 import { write } from './report.js'
 import { takeDescriptor } from './secrets.js'
@@ -38,6 +39,8 @@ export async function openInput(path: string): Promise<Input> {
   if (isStandard(path)) {
     takeStandardInput()
     const stats = fstatSync(0)
+    // Node takes it for one that is empty.
+    if (stats.isDirectory()) throw systemError('EISDIR', 'read')
     return { stream: process.stdin, size: stats.isFile() ? stats.size : undefined, mode: PRIVATE }
   }
   const file = await open(path)

@@ -83,6 +83,12 @@ describe('encrypt and decrypt', () => {
     expect(readdirSync(folder.path)).toEqual(before)
   })
 
+  test('standard input that is a folder is told of', async () => {
+    const { status, stderr } = await folder.shell('sealfile encrypt - of-a-folder < .')
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('EISDIR') as string })
+    expect(existsSync(at('of-a-folder'))).toBe(false)
+  })
+
   test('of two at once one gets the name', async () => {
     folder.write('plain', 'text')
     const runs = await Promise.all([1, 2, 3].map(() => folder.run(['encrypt', 'plain', 'contended'])))
@@ -174,6 +180,9 @@ describe('cat and append', () => {
     folder.write('plain', '0123456789')
     await folder.run(['encrypt', 'plain', 'digits'])
     expect((await folder.run(['cat', '--offset', '2', '--length', '3', 'digits', 'digits'])).stdout).toBe('234234')
+    expect(await folder.run(['cat', '--length', '0', 'digits'])).toMatchObject({ status: 0, stdout: '' })
+    expect((await folder.run(['cat', '--length', '0', 'no-such-file'])).status).toBe(1)
+    expect((await folder.run(['cat', '--length', '0', 'plain'])).status).toBe(5)
     expect(await folder.run(['append', 'digits'], { input: 'abc' })).toMatchObject({ status: 0, stdout: '' })
     expect((await folder.run(['append', 'digits', 'plain', '--json'])).stdout).toBe(
       '{"command":"append","file":"digits","size":10}\n',

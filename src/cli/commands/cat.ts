@@ -27,13 +27,13 @@ export function addCat(program: Command, bind: Bind): void {
 async function cat(call: Call<Options>, paths: readonly string[]): Promise<undefined> {
   const { offset: start = 0, length, force = false } = call.options
   for (const path of paths) call.settings.purposeOf(path)
-  if (length === 0) return undefined
   const end = length === undefined ? undefined : start + length - 1
   const { EncryptedFile } = await import('sealfile')
   await withKeys(call, async (keyManager) => {
     for (const path of paths) {
       const file = await EncryptedFile.open(path, 'r', openOptions(call, keyManager, path))
       try {
+        if (length === 0) continue
         const stream = file.createReadStream({ start, autoClose: false, ...(end === undefined ? {} : { end }) })
         await writeOut(stream, force, call.signal)
       } finally {
