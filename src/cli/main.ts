@@ -27,18 +27,22 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
       exitCode = (await action(call, ...(given.slice(0, -2) as Operands))) ?? EXIT.ok
     })
   }
-  const program = createProgram(bind)
+  const isJson = args.includes('--json')
+  const program = createProgram(bind, isJson ? () => undefined : undefined)
   try {
     await program.parseAsync(helpArguments(args), { from: 'user' })
     return signals.exitCode ?? exitCode
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
     // Commander has shown its help.
-    if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage
+    if (error instanceof CommanderError && error.code === NO_COMMAND && !isJson) return EXIT.usage
     const told = error instanceof CommanderError ? usageErrorOf(error, helpPage(program, args)) : error
-    return await end(new Report({ json: args.includes('--json') }), told, signals)
+    return await end(new Report({ json: isJson }), told, signals)
   }
 }
+
+/** Commander's code for one that is missing, or not known to its help. */
+const NO_COMMAND = 'commander.help'
 
 /** `help keys create` is `keys create --help`: that of Commander takes one name. */
 function helpArguments(args: readonly string[]): readonly string[] {
@@ -59,7 +63,8 @@ function helpPage(program: Command, args: readonly string[]): string {
   return `See: ${['sealfile', 'help', ...names].join(' ')}`
 }
 
-function usageErrorOf({ message }: CommanderError, page: string): Error {
+function usageErrorOf({ code, message }: CommanderError, page: string): Error {
+  if (code === NO_COMMAND) return usageError('which command?', page)
   const [, fault = message, suggestion] = /^error: (.*?)(?:\n\((.*)\))?$/s.exec(message) ?? []
   return usageError(fault, suggestion ?? page)
 }

@@ -22,7 +22,7 @@ import { addGlobalOptions } from './global-options.js'
 import { addOptionsTopic, configureHelp } from './help.js'
 
 /** @returns the tree of all commands, from which help and completion are made, too. */
-export function createProgram(bind: Bind): Command {
+export function createProgram(bind: Bind, writeErr = (text: string): unknown => process.stderr.write(text)): Command {
   const { version } = createRequire(import.meta.url)('sealfile/package.json') as { readonly version: string }
   const program = new Command('sealfile')
     .description('Encrypted files. `sealfile help <command>` tells more of each command.')
@@ -30,7 +30,7 @@ export function createProgram(bind: Bind): Command {
     .version(version)
     .helpCommand('help [command]')
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ outputError: () => undefined, writeErr })
   configureHelp(program)
   addGlobalOptions(program)
   const groups = [addKeys, addEncrypt, addDecrypt, addCat, addAppend, addEdit, addInfo, addVerify, addSalvage]

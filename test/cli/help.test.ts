@@ -37,6 +37,12 @@ describe('help', () => {
     expect(commands.filter((path) => !text.includes(`\`${path.join(' ')}`))).toEqual([])
   })
 
+  test.each(['', 'keys', 'help nonsense'])('machines are told as of other errors: "%s"', async (line) => {
+    const { status, stdout, stderr } = await folder.run(['--json', ...line.split(' ').filter((word) => word !== '')])
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'USAGE' } })
+  })
+
   test('without a command, or with one that there is not, it is a usage error', async () => {
     expect(await folder.run([])).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('Usage:') as string })
     expect(await folder.run(['keys'])).toMatchObject({ status: 2, stdout: '' })
