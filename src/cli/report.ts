@@ -38,7 +38,9 @@ export class Report {
 
   /** Tells people something that they can do without. */
   async note(text: string): Promise<void> {
-    if (!this.isJson && !this.isQuiet) await write(process.stderr, printable([text]))
+    if (this.isJson || this.isQuiet) return
+    // The work is done, whoever hears of it.
+    await write(process.stderr, printable([text])).catch(() => undefined)
   }
 
   /** Tells of something that went wrong and did not end the command. */

@@ -98,6 +98,12 @@ describe('pipes', () => {
   })
 })
 
+test.skipIf(!existsSync('/dev/full'))('what can be done without does not make a failure of what was done', async () => {
+  folder.write('plain', 'text')
+  expect((await folder.shell('sealfile encrypt plain untold 2> /dev/full')).status).toBe(0)
+  expect((await folder.run(['cat', 'untold'])).stdout).toBe('text')
+})
+
 describe('passphrases', () => {
   test('from a file, a descriptor, the environment', async () => {
     const env = { SEALFILE_PASSPHRASE: undefined }
