@@ -1,6 +1,6 @@
 import { CommanderError, type Command } from 'commander'
 import type { Action, Bind } from './call.js'
-import { CommandError, usageError } from './command-error.js'
+import { CommandError, interrupted, usageError } from './command-error.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
 import type { GlobalOptions } from './global-options.js'
 import { createProgram } from './program.js'
@@ -79,8 +79,9 @@ function refuseDash({ registeredArguments }: Command, operands: readonly unknown
 
 async function end(report: Report, error: unknown, { exitCode }: Signals): Promise<ExitCode> {
   if (exitCode !== undefined) {
-    // Such as where plaintext was left; what else fails after a signal, fails because of it.
-    if (error instanceof CommandError && error.code !== 'INTERRUPTED') await report.error(error).catch(() => undefined)
+    // Such as where plaintext was left; what else fails after a signal, fails because of it, and people know that.
+    const told = error instanceof CommandError ? error : interrupted()
+    if (told.code !== 'INTERRUPTED' || report.isJson) await report.error(told).catch(() => undefined)
     return exitCode
   }
   const code = exitCodeOf(error)

@@ -193,6 +193,17 @@ describe('signals', () => {
     expect(readdirSync(folder.path).filter((name) => name.includes(signal))).toEqual([])
   })
 
+  test('machines are told of it', async () => {
+    const child = folder.start(['encrypt', '--json', '-', 'told'])
+    child.stdin!.write(large)
+    const end = endOf(child)
+    while (workingNames(readdirSync(folder.path)).length === 0) await sleep(20)
+    child.kill('SIGTERM')
+    const { status, stdout, stderr } = await end
+    expect({ status, stdout }).toEqual({ status: 143, stdout: '' })
+    expect(JSON.parse(stderr)).toEqual({ error: { code: 'INTERRUPTED', message: 'interrupted' } })
+  })
+
   test('what has come is kept by append', async () => {
     const child = folder.start(['append', 'log'])
     const end = endOf(child)
