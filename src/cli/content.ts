@@ -2,7 +2,6 @@ import { fstatSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { Transform, Writable, type Readable, type TransformCallback } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { systemError } from '../file/io/system-errors.js'
 import { usageError, type CommandError } from './command-error.js'
 import { write } from './report.js'
 import { takeDescriptor } from './secrets.js'
@@ -40,7 +39,7 @@ export async function openInput(path: string): Promise<Input> {
     takeStandardInput()
     const stats = fstatSync(0)
     // Node takes it for one that is empty.
-    if (stats.isDirectory()) throw systemError('EISDIR', 'read')
+    if (stats.isDirectory()) throw usageError('standard input is a folder')
     return { stream: process.stdin, size: stats.isFile() ? stats.size : undefined, mode: PRIVATE }
   }
   const file = await open(path)
