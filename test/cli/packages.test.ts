@@ -34,6 +34,15 @@ describe('pack and unpack', () => {
     expect(readFileSync(at('out/inner/two')).equals(readFileSync(at('tree/inner/two')))).toBe(true)
   })
 
+  test.skipIf(process.platform === 'win32')('what is no file is never replaced', async () => {
+    await folder.shell('mkfifo pipe; ln -s pipe to-pipe')
+    for (const target of ['pipe', 'to-pipe']) {
+      const { status, stderr } = await folder.run(['pack', '--force', 'tree', target])
+      expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('is not a regular file') as string })
+    }
+    expect((await folder.shell('test -p pipe && test -L to-pipe')).status).toBe(0)
+  })
+
   test('nothing is replaced unless it is told to', async () => {
     const before = readFileSync(at('tree.zip'))
     expect((await folder.run(['pack', 'tree/one', 'tree.zip'])).status).toBe(1)

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { randomNonce } from '../../bytes/random.js'
 import type { Path } from '../../compat/paths.js'
-import { ClosedError } from '../../errors.js'
+import { BatchError, ClosedError } from '../../errors.js'
 import { checkAborted } from '../../file/io/system-errors.js'
 import { temporaryToken } from '../../file/successor-file.js'
 import type { FileFailure } from '../../keys/rotation/work-through.js'
@@ -62,6 +62,7 @@ export class PackRun {
     await open.keySource.prepare?.()
     const places = await findPlaces(batch)
     const target = places.target!
+    if (batch.settings.overwrite) await checkReplaceable(target)
     const task = { source: target, target, purpose: open.purpose, token: temporaryToken() }
     const output = OutputFile.create(task, batch.settings)
     const stopTelling = this.#progress.tell(batch.onProgress, (error) => this.#stop(error))
@@ -212,6 +213,14 @@ export class PackRun {
       this.#stop(error)
     }
   }
+}
+
+/** A device has the name of a file, too. @throws BatchError. */
+async function checkReplaceable(target: Path): Promise<void> {
+  const there = await stat(target).catch(() => undefined)
+  if (there === undefined || there.isFile()) return
+  const message = 'the target is there, and is not a regular file'
+  throw new BatchError('ERR_SEALFILE_BATCH_TARGET', message, { path: target.toString() })
 }
 
 /** Encrypts a file to its end. */
