@@ -13,9 +13,15 @@ export async function openKeys() {
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
   }
-  const keyManager = await KeyManager.create(path, { passphrase })
-  console.error(`made ${path}: whoever loses it loses the files, so keep a copy elsewhere`)
-  return keyManager
+  try {
+    const keyManager = await KeyManager.create(path, { passphrase })
+    console.error(`made ${path}: whoever loses it loses the files, so keep a copy elsewhere`)
+    return keyManager
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  }
+  // Another program that started at the same time has made it.
+  return KeyManager.open(path, { passphrase })
 }
 
 /** @param {unknown} error @returns {string | undefined} the code of an error, of sealfile's or the system's. */

@@ -91,7 +91,7 @@ function* settleUnlessExists(creating: Background, mustBeNew = false): Steps<num
 }
 
 /** Tells whether there is anything under a name, a symbolic link that leads nowhere among it. */
-function* exists(path: PathLike): Steps<boolean> {
+export function* exists(path: PathLike): Steps<boolean> {
   return (yield* statIfThere(path)) !== undefined || (yield* isLink(path))
 }
 

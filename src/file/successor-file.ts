@@ -21,7 +21,7 @@ const SUFFIX = '.sealfile-tmp'
 const NAME_MAX = 255
 
 /** Works on the text of a path: latin1 takes every byte there and back. */
-function onText(path: Place, work: (text: string) => string): Place {
+export function onText(path: Place, work: (text: string) => string): Place {
   return typeof path === 'string' ? work(path) : Buffer.from(work(path.toString('latin1')), 'latin1')
 }
 

@@ -62,7 +62,8 @@ export class KeyManager implements KeySource, Disposable {
 
   /**
    * Creates a keyring file and opens it; with a passphrase in one Argon2id run off the main thread. The file appears whole, readable by
-   * its owner alone. Whoever loses it loses every file whose key it wraps: keep a copy.
+   * its owner alone; of several processes that create it at once, one does, and the others get `EEXIST` and can open it. Whoever loses it
+   * loses every file whose key it wraps: keep a copy.
    *
    * @param path - A file that does not exist, in a folder that does.
    * @throws TypeError, RangeError for options that cannot be; no message holds a secret.
@@ -89,7 +90,9 @@ export class KeyManager implements KeySource, Disposable {
           return created.content
         })
       } catch (error) {
-        if (keyring !== undefined) await forgetSlot(unlocker, keyring.slots[0]!, keyring.id)
+        if (keyring !== undefined && !(await isThere(store, keyring.id))) {
+          await forgetSlot(unlocker, keyring.slots[0]!, keyring.id)
+        }
         throw error
       }
       const [slot] = keyring!.slots as [KnownSlot]
@@ -445,6 +448,12 @@ export class KeyManager implements KeySource, Disposable {
     publishChange(open.store, keyring, typeof describe === 'function' ? describe(keyring) : describe)
     return keyring
   }
+}
+
+/** A disk that fails once the keyring has its name leaves it there, and others may have opened it. */
+async function isThere(store: KeyringStore, id: Uint8Array): Promise<boolean> {
+  const there = await store.read().catch(() => undefined)
+  return there !== undefined && equalBytes(there.id, id)
 }
 
 /** Lets a provider forget a slot that could not be written: what it keeps for that is of no use. */

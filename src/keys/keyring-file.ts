@@ -5,7 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { invalidArgType } from '../argument-errors.js'
 import { acquireLock, lockPath, releaseLock } from '../file/engine/lock.js'
 import { io, readFully, undoOnError, writeFully, type Steps } from '../file/io/steps.js'
-import { createSuccessor, discardSuccessor, publishSuccessor, statIfThere, type Place } from '../file/successor-file.js'
+import { isSystemError, systemError } from '../file/io/system-errors.js'
+import { exists } from '../file/locked-file.js'
+import { createSuccessor, discardSuccessor, publishSuccessor, type Place, type SuccessorFile } from '../file/successor-file.js'
+import { taken, takePlace } from '../file/take-place.js'
 
 /** The keyring on a disk: one small file that is read and replaced as a whole, and the version before it as a backup. */
 
@@ -73,31 +76,58 @@ function* readWithStats(path: KeyringPath, limit: number): Steps<{ readonly cont
 }
 
 /**
- * Takes a name, so that an existing file is an error before any work is done. A process that is killed before there is content leaves an
- * empty file.
+ * Begins a keyring file beside its place, so that whatever is against it is an error before any work is done.
  *
- * @throws EEXIST if there is a file, which is left as it is.
+ * @returns an empty file that nobody else knows of.
+ * @throws EEXIST if something has the name.
  */
-export function* claimKeyringFile(path: KeyringPath): Steps<void> {
-  yield* io.close(yield* io.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, OWNER_ONLY))
+export function* beginKeyringFile(path: KeyringPath): Steps<SuccessorFile> {
+  const target = placeOf(path)
+  if (yield* exists(target)) throw taken(target)
+  try {
+    return yield* createSuccessor(target, undefined, OWNER_ONLY)
+  } catch (error) {
+    // The name that the caller knows is not the one that failed.
+    throw isSystemError(error) ? systemError(error.code, 'open', { path: target.toString() }) : error
+  }
+}
+
+/**
+ * Gives a keyring file its content and its name. Before it has that, a failure removes it; afterwards others may have opened it.
+ *
+ * @throws EEXIST if somebody else has made one meanwhile, which is left as it is.
+ */
+export function* publishKeyringFile(file: SuccessorFile, content: Uint8Array): Steps<void> {
+  yield* finish(file, content, () => takePlace(file.temporary, file.target))
 }
 
 /**
  * Puts new content in a file's place: at every moment, also after a power cut, the old or the new one is there, whole.
  *
- * @param model - Whose owner and permissions it gets; else those of the file that is there.
+ * @param model - Whose owner and permissions it gets.
  */
-export function* replaceKeyringFile(path: KeyringPath, content: Uint8Array, model?: Stats): Steps<void> {
-  const target = path instanceof URL ? fileURLToPath(path) : path
-  const successor = yield* createSuccessor(target, model ?? (yield* statIfThere(target)), OWNER_ONLY)
-  yield* undoOnError(write(), () => discardSuccessor(successor))
-  yield* io.close(successor.fd)
-  yield* undoOnError(publishSuccessor(successor), () => io.unlink(successor.temporary))
+function* replaceKeyringFile(path: KeyringPath, content: Uint8Array, model: Stats): Steps<void> {
+  const successor = yield* createSuccessor(placeOf(path), model, OWNER_ONLY)
+  yield* finish(successor, content, () => publishSuccessor(successor))
+}
+
+function* finish(file: SuccessorFile, content: Uint8Array, publish: () => Steps<void>): Steps<void> {
+  yield* undoOnError(write(), () => discardSuccessor(file))
+  yield* undoOnError(closeAndPublish(), () => io.unlink(file.temporary))
+
+  function* closeAndPublish(): Steps<void> {
+    yield* io.close(file.fd)
+    yield* publish()
+  }
 
   function* write(): Steps<void> {
-    yield* writeFully(successor.fd, [content], 0)
-    yield* io.fsync(successor.fd)
+    yield* writeFully(file.fd, [content], 0)
+    yield* io.fsync(file.fd)
   }
+}
+
+function placeOf(path: KeyringPath): Place {
+  return path instanceof URL ? fileURLToPath(path) : path
 }
 
 /** How a keyring file is changed. */
@@ -139,14 +169,5 @@ function* removeIfThere(path: KeyringPath): Steps<void> {
     yield* io.unlink(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-}
-
-/** Tidies up, whatever comes of this. */
-export function* removeQuietly(path: KeyringPath): Steps<void> {
-  try {
-    yield* io.unlink(path)
-  } catch {
-    // It was not there, or whoever made it unremovable knows why.
   }
 }

@@ -3,17 +3,17 @@ import { KeyringError } from '../errors.js'
 import { nodeDisk } from '../file/io/node-disk.js'
 import { AsyncRunner, runSync } from '../file/io/runners.js'
 import type { Disk, Steps } from '../file/io/steps.js'
+import { discardSuccessor } from '../file/successor-file.js'
 import type { Edit } from './keyring-edits.js'
 import {
   backupPath,
+  beginKeyringFile,
   changeKeyringFile,
   checkKeyringPath,
-  claimKeyringFile,
   describePath,
   findKeyring,
+  publishKeyringFile,
   readKeyringFile,
-  removeQuietly,
-  replaceKeyringFile,
   type KeyringPath,
 } from './keyring-file.js'
 import { parseAuthentic, sealKeyring } from './keyring-keys.js'
@@ -53,19 +53,22 @@ export class KeyringStore {
   }
 
   /**
-   * Makes the file.
+   * Makes the file, which has its name only once it is whole.
    *
-   * @param build - Gives its content. If it fails, no file stays.
-   * @throws EEXIST if there is a file, which is left as it is.
+   * @param build - Gives its content; is not called if there is a file already. If it fails, no file stays.
+   * @throws EEXIST if there is a file, or somebody else makes one meanwhile, which is left as it is.
    */
   async create(build: () => Promise<Uint8Array>): Promise<void> {
-    await this.#run(claimKeyringFile(this.#path))
+    const file = await this.#run(beginKeyringFile(this.#path))
+    let content
     try {
-      await this.#run(replaceKeyringFile(this.#path, await build()))
+      content = await build()
     } catch (error) {
-      await this.#run(removeQuietly(this.#path))
+      // What went wrong first is what the caller must know.
+      await this.#run(discardSuccessor(file)).catch(() => undefined)
       throw error
     }
+    await this.#run(publishKeyringFile(file, content))
   }
 
   /** Reads the file. Nothing of the result is authenticated yet. @throws KeyringError; the system's errors. */

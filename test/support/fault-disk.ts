@@ -265,6 +265,7 @@ export class FaultDisk implements Disk {
       fsync: () => notThere('fsync'),
       rename: () => notThere('rename'),
       stat: () => notThere('stat'),
+      link: () => notThere('link'),
       fchmod: () => notThere('fchmod'),
       fchown: () => notThere('fchown'),
       futimes: () => notThere('futimes'),

@@ -67,6 +67,7 @@ export function sourceDisk(source: ByteSource): Disk {
     futimes: refuse('futimes'),
     symlink: refuse('symlink'),
     readlink: refuse('readlink'),
+    link: refuse('link'),
     unlink: refuse('unlink'),
     rename: refuse('rename'),
     stat: refuse('stat'),

@@ -22,6 +22,7 @@ export interface DiskCalls {
   futimes(fd: number, atime: FileTime, mtime: FileTime): void
   symlink(target: string, path: string): void
   readlink(path: PathLike): string
+  link(existing: PathLike, path: PathLike): void
   unlink(path: PathLike): void
   rename(from: PathLike, to: PathLike): void
   stat(path: PathLike): Stats
@@ -88,6 +89,7 @@ export const io = {
   fchown: (fd: number, uid: number, gid: number) => request('fchown', fd, uid, gid),
   futimes: (fd: number, atime: FileTime, mtime: FileTime) => request('futimes', fd, atime, mtime),
   readlink: (path: PathLike) => request('readlink', path),
+  link: (existing: PathLike, path: PathLike) => request('link', existing, path),
   unlink: (path: PathLike) => request('unlink', path),
   rename: (from: PathLike, to: PathLike) => request('rename', from, to),
   stat: (path: PathLike) => request('stat', path),
