@@ -1,7 +1,7 @@
 import type { FileMessage } from '../audit-channels.js'
 import type { CipherName } from '../seal/suites.js'
 import type { Place } from '../file/successor-file.js'
-import type { BadSegments } from './damage.js'
+import type { BadReport } from './damage.js'
 import type { PackedError } from './error-transfer.js'
 import type { SegmentRange } from '../file/engine/range-sealer.js'
 import type { TargetStamp } from './target-stamp.js'
@@ -117,7 +117,7 @@ export interface RangeResult {
   /** Over their segments; undefined where the file keeps none. */
   readonly accumulator: Uint8Array | undefined
   /** Where files are checked: the segments that do not authenticate. */
-  readonly bad?: readonly BadSegments[]
+  readonly found?: BadReport
 }
 
 /** What came of some files. */

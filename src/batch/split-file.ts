@@ -1,6 +1,6 @@
 import { cutIntoRanges, type SegmentRange } from '../file/engine/range-sealer.js'
 import { accumulate } from '../seal/snapshot.js'
-import { joinBad, type BadSegments } from './damage.js'
+import { BadRuns } from './damage.js'
 import type { BegunFile, FileTask, RangeResult } from './messages.js'
 
 /** Ranges are of this many bytes of plaintext: few messages, and no long wait for the last one. */
@@ -15,7 +15,7 @@ export class SplitFile {
   readonly begun: BegunFile
   readonly #ranges: SegmentRange[]
   readonly #accumulator: Uint8Array | undefined
-  #bad: BadSegments[] | undefined
+  readonly #bad = new BadRuns()
   #inWork = 0
   #doneBytes = 0
   #failure: { readonly error: unknown } | undefined
@@ -33,8 +33,7 @@ export class SplitFile {
 
   /** What came of all ranges that were done. */
   get whole(): RangeResult {
-    const bad = this.#bad?.sort((one, other) => one.segment - other.segment)
-    return { accumulator: this.#accumulator, ...(bad === undefined ? {} : { bad: joinBad(bad) }) }
+    return { accumulator: this.#accumulator, found: this.#bad.report }
   }
 
   /** Plaintext bytes of the ranges that were done. */
@@ -68,11 +67,11 @@ export class SplitFile {
   }
 
   /** A range was done. */
-  add(range: SegmentRange, { accumulator, bad }: RangeResult): void {
+  add(range: SegmentRange, { accumulator, found }: RangeResult): void {
     this.#inWork--
     this.#doneBytes += this.bytesOf(range)
     if (accumulator !== undefined) accumulate(this.#accumulator!, accumulator)
-    if (bad !== undefined) (this.#bad ??= []).push(...bad)
+    if (found !== undefined) this.#bad.add(found.bad, found.badLeftOut)
   }
 
   /** Plaintext bytes of a range. */

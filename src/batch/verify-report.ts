@@ -1,7 +1,7 @@
 import type { SkippedEntry } from '../compat/migrate-directory.js'
 import type { FileFailure } from '../keys/rotation/work-through.js'
 import type { BatchReport } from './batch-options.js'
-import { damageOf, type BadSegments, type Damage } from './damage.js'
+import { damageOf, type BadReport, type Damage } from './damage.js'
 
 /** What may be wrong with a file. */
 export type ProblemKind =
@@ -24,8 +24,10 @@ export type ProblemKind =
 export interface FileProblem extends FileFailure {
   /** What is wrong with it. */
   readonly kind: ProblemKind
-  /** Segments that do not authenticate, in their order; empty where the file does not even open. */
-  readonly bad: readonly BadSegments[]
+  /** Segments that do not authenticate, in their order, 1,000 runs at most; empty where the file does not even open. */
+  readonly bad: BadReport['bad']
+  /** How many more do not authenticate, all of them behind those of `bad`. `EncryptedFile.verify` lists them. */
+  readonly badLeftOut: number
   /** As `EncryptedFile.verify` tells it; undefined where the file does not even open. */
   readonly snapshot: Damage['snapshot'] | undefined
 }
@@ -54,8 +56,10 @@ export interface VerifyBatchJson {
     readonly code: string
     /** Of the error. */
     readonly message: string
-    /** Segments that do not authenticate; none where the file does not even open. */
-    readonly bad: readonly BadSegments[]
+    /** Segments that do not authenticate, 1,000 runs at most; none where the file does not even open. */
+    readonly bad: BadReport['bad']
+    /** How many more do not authenticate, all of them behind those of `bad`. */
+    readonly badLeftOut: number
     /** Null where the file does not even open. */
     readonly snapshot: Damage['snapshot'] | null
   })[]
@@ -158,12 +162,13 @@ export class VerifyBatchReport {
       intact,
       bytes,
       counts,
-      problems: this.problems.map(({ path, kind, error, bad, snapshot }) => ({
+      problems: this.problems.map(({ path, kind, error, bad, badLeftOut, snapshot }) => ({
         ...pathJson(path),
         kind,
         code: codeOf(error),
         message: messageOf(error),
         bad,
+        badLeftOut,
         snapshot: snapshot ?? null,
       })),
       skipped: this.skipped.map(({ path, kind }) => ({ ...pathJson(path), kind })),
@@ -172,8 +177,8 @@ export class VerifyBatchReport {
 }
 
 function describe({ path, error }: FileFailure): FileProblem {
-  const { bad = [], snapshot } = damageOf(error) ?? {}
-  return { path, kind: KINDS[codeOf(error)] ?? 'unreadable', error, bad, snapshot }
+  const { bad = [], badLeftOut = 0, snapshot } = damageOf(error) ?? {}
+  return { path, kind: KINDS[codeOf(error)] ?? 'unreadable', error, bad, badLeftOut, snapshot }
 }
 
 function byPath(one: { readonly path: string | Buffer }, other: { readonly path: string | Buffer }): number {
@@ -193,11 +198,12 @@ function pathJson(path: string | Buffer): PathJson {
   return typeof path === 'string' ? { path } : { path: path.toString(), pathBase64: path.toString('base64') }
 }
 
-function showProblem({ path, error, bad, snapshot }: FileProblem): string {
+function showProblem({ path, error, bad, badLeftOut, snapshot }: FileProblem): string {
   const runs = bad
     .slice(0, RUNS_MAX)
     .map(({ segment, count }) => (count === 1 ? `${segment}` : `${segment} to ${segment + count - 1}`))
-  if (bad.length > RUNS_MAX) runs.push('others')
+  const more = bad.slice(RUNS_MAX).reduce((sum, { count }) => sum + count, badLeftOut)
+  if (more > 0) runs.push(`and ${more} more`)
   const damage = snapshot === 'differs' ? 'an older version of a segment was put back' : undefined
   const what = runs.length > 0 ? `bad segments: ${runs.join(', ')}` : (damage ?? codeOf(error))
   return `${showPath(path)}: ${what}`

@@ -8,7 +8,7 @@ import { nodeDisk } from '../file/io/node-disk.js'
 import { runSync } from '../file/io/runners.js'
 import type { OpenFile } from '../file/open-file.js'
 import { resolveOpenOptions, type ResolvedOptions } from '../file/options.js'
-import { joinBad, withDamage, type Damage } from './damage.js'
+import { BadRuns, withDamage, type BadReport, type Damage } from './damage.js'
 import { checkSame, digestOf, withSource, type FileWork } from './file-work.js'
 import { GroupKeys } from './group-keys.js'
 import type { BegunFile, FileTask, RangeResult, WorkerSettings } from './messages.js'
@@ -33,6 +33,8 @@ export function createVerifyWork({ context }: WorkerSettings, remote: RemoteKeys
 
 type CheckResult = Required<RangeResult>
 
+const NONE: BadReport = { bad: [], badLeftOut: 0 }
+
 class Checking implements FileWork {
   readonly #keys: GroupKeys
   readonly #options: ResolvedOptions
@@ -56,11 +58,11 @@ class Checking implements FileWork {
     return this.#withSource(task, (source) => {
       for (let tries = 1; tries <= READ_TRIES; tries++) {
         const state = source.content.state!
-        const { bad, accumulator } = this.#checkAll(source, state)
-        const snapshot = checkSnapshot(source.container, state, bad.length > 0, accumulator)
-        if (bad.length === 0 && snapshot !== 'differs') return state.length
+        const { found, accumulator } = this.#checkAll(source, state)
+        const snapshot = checkSnapshot(source.container, state, isBad(found), accumulator)
+        if (!isBad(found) && snapshot !== 'differs') return state.length
         runSync(nodeDisk, source.content.refresh())
-        if (source.content.state === state) throw damageError(source.container, { bad, snapshot })
+        if (source.content.state === state) throw damageError(source.container, { ...found, snapshot })
       }
       throw source.container.changing()
     })
@@ -79,37 +81,39 @@ class Checking implements FileWork {
     return this.#withSource(task, (source, state) => {
       checkSame(source, state, begun)
       const result = this.#checkRange(source, state, range)
-      if (result.bad.length > 0) this.#checkStill(task, begun)
+      if (isBad(result.found)) this.#checkStill(task, begun)
       return result
     })
   }
 
-  finish(task: FileTask, begun: BegunFile, { bad = [], accumulator }: RangeResult): void {
+  finish(task: FileTask, begun: BegunFile, { found = NONE, accumulator }: RangeResult): void {
     this.#withSource(task, (source, state) => {
       checkSame(source, state, begun)
-      const snapshot = checkSnapshot(source.container, state, bad.length > 0, accumulator)
-      if (bad.length > 0 || snapshot === 'differs') throw damageError(source.container, { bad, snapshot })
+      const snapshot = checkSnapshot(source.container, state, isBad(found), accumulator)
+      if (isBad(found) || snapshot === 'differs') throw damageError(source.container, { ...found, snapshot })
     })
   }
 
   #checkAll(source: OpenFile, state: ReadableState): CheckResult {
     const accumulator = source.container.schedule.snapshotKey?.emptyAccumulator()
-    let bad: CheckResult['bad'] = []
-    const take = (range: SegmentRange): CheckResult['bad'] => {
-      const result = this.#checkRange(source, state, range)
-      if (accumulator !== undefined) accumulate(accumulator, result.accumulator!)
-      return result.bad
+    const runs = new BadRuns()
+    const take = (range: SegmentRange): void => {
+      const { found, accumulator: part } = this.#checkRange(source, state, range)
+      if (accumulator !== undefined) accumulate(accumulator, part!)
+      runs.add(found.bad, found.badLeftOut)
     }
     // The last segment first: a writer who appends changes no other.
     const ahead = Math.max(0, state.count - 1)
-    const last = take({ first: ahead, end: state.count })
-    for (const range of cutIntoRanges(ahead, RANGE_SEGMENTS)) bad = joinBad([...bad, ...take(range)])
-    return { bad: joinBad([...bad, ...last]), accumulator }
+    take({ first: ahead, end: state.count })
+    for (const range of cutIntoRanges(ahead, RANGE_SEGMENTS)) take(range)
+    return { found: runs.report, accumulator }
   }
 
   #checkRange({ container, fd }: OpenFile, state: ReadableState, range: SegmentRange): CheckResult {
     const { bad, accumulator } = runSync(nodeDisk, verifyRange(container, fd, state, range, this.#onSegment))
-    return { bad: joinBad(bad), accumulator }
+    const runs = new BadRuns()
+    runs.add(bad)
+    return { found: runs.report, accumulator }
   }
 
   /** @throws LockedError where what does not authenticate may be the work of a writer who goes on. */
@@ -120,6 +124,10 @@ class Checking implements FileWork {
   #withSource<T>({ source, purpose }: FileTask, use: (source: OpenFile, state: ReadableState) => T): T {
     return withSource(source, { ...this.#options, purpose }, use)
   }
+}
+
+function isBad({ bad }: BadReport): boolean {
+  return bad.length > 0
 }
 
 function damageError(file: ContainerFile, damage: Damage): Error {

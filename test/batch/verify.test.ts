@@ -13,7 +13,7 @@ import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fc, test as propertyTest } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import { BatchControl, verifyBatch, type VerifyBatchOptions, type VerifyBatchReport } from '../../src/batch.js'
+import { BatchControl, verifyBatch, type FileProblem, type VerifyBatchOptions, type VerifyBatchReport } from '../../src/batch.js'
 import { createEncryptStream, EncryptedFile, KeyManager } from '../../src/index.js'
 import { appendEncrypted, OPTIONS, OTHER_KEY, patternBytes, sealfileError, writeEncrypted } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -188,6 +188,23 @@ describe('a large file', () => {
     },
   )
 
+  test.each([1, 2, 3])(
+    'of which every other segment is bad is told of in part, and the rest counted: %i threads',
+    async (workers) => {
+      const folder = newFolder()
+      writeEncrypted(join(folder, 'large'), LARGE)
+      const count = Math.ceil(LARGE.length / 4_096)
+      const even = Array.from({ length: Math.ceil(count / 2) }, (_, index) => index * 2)
+      flip(join(folder, 'large'), ...even)
+      const report = await verify(folder, { workers })
+      const [{ bad, badLeftOut }] = report.problems as [FileProblem]
+      expect(bad.map(({ segment }) => segment)).toEqual(even.slice(0, 1_000))
+      expect(badLeftOut).toBe(even.length - 1_000)
+      expect(report.toJSON().problems).toMatchObject([{ badLeftOut }])
+      expect(report.toString()).toContain(`bad segments: 0, 2, 4, 6, 8, and ${even.length - 5} more`)
+    },
+  )
+
   test('with a segment of an older version does not match its snapshot', async () => {
     const folder = newFolder()
     writeEncrypted(join(folder, 'large'), LARGE)
@@ -285,6 +302,7 @@ describe('a report', () => {
           code,
           message: expect.stringContaining('segment 1') as unknown,
           bad: [{ segment: 1, count: 1, position: 4_096, length: 4_096, code }],
+          badLeftOut: 0,
           snapshot: 'unchecked',
         },
         {
@@ -294,6 +312,7 @@ describe('a report', () => {
           code: 'ERR_SEALFILE_FORMAT',
           message: expect.any(String) as unknown,
           bad: [],
+          badLeftOut: 0,
           snapshot: null,
         },
       ],
@@ -309,7 +328,7 @@ describe('a report', () => {
     const lines = (await verify(folder)).toString().split('\n')
     expect(lines[0]).toBe('0 of 31 files are intact, 0 bytes.')
     expect(lines).toContain('1 damaged:')
-    expect(lines).toContain(`  ${folder}/\\u{1b}[2Jclear\\u{202e}: bad segments: 0, 2 to 3, 5, 7, 9, others`)
+    expect(lines).toContain(`  ${folder}/\\u{1b}[2Jclear\\u{202e}: bad segments: 0, 2 to 3, 5, 7, 9, and 1 more`)
     expect(lines).toContain('30 not written by sealfile:')
     expect(lines.at(-1)).toBe('  and 10 more')
   })
