@@ -2,7 +2,7 @@
 
 const [RUNNING, PAUSED, STOPPED] = [0, 1, 2]
 const STATE = 0
-/** In 64-bit words: behind the state. When the next byte may be read, in microseconds since the epoch. */
+/** In 64-bit words: behind the state. When the next byte may be read, in microseconds of {@link now}. */
 const NEXT_FREE = 1
 const COMMON_SIZE = 16
 /** In 64-bit words. */
@@ -11,6 +11,14 @@ const COUNTERS_SIZE = 24
 const NOT_BEGUN = -1
 /** Microseconds of a limited rate that may be caught up on. */
 const BURST_US = 50_000
+
+/**
+ * Milliseconds, the same in all threads, of a clock that nobody sets. Bun and Deno begin to count in each thread anew, from what the clock on
+ * the wall showed then.
+ */
+function now(): number {
+  return performance.timeOrigin + performance.now()
+}
 
 /** Work was ended because the batch is. */
 export class StoppedError extends Error {
@@ -92,7 +100,7 @@ export class Meter {
     this.check()
     if (this.#bytesPerSecond === undefined || count === 0) return
     const until = this.#reserve(BigInt(Math.ceil((count / this.#bytesPerSecond) * 1e6)))
-    for (let left = until - Date.now(); left > 0; left = until - Date.now()) {
+    for (let left = until - now(); left > 0; left = until - now()) {
       // Woken by a change of the state alone.
       Atomics.wait(this.#state, STATE, RUNNING, left)
       this.check()
@@ -108,11 +116,11 @@ export class Meter {
     Atomics.store(this.#counters, FILES, BigInt(count))
   }
 
-  /** Takes some time behind what others have taken. @returns when it has passed, in milliseconds since the epoch. */
+  /** Takes some time behind what others have taken. @returns when it has passed, in milliseconds of {@link now}. */
   #reserve(microseconds: bigint): number {
     for (;;) {
       const free = Atomics.load(this.#times, NEXT_FREE)
-      const earliest = BigInt(Date.now() * 1_000 - BURST_US)
+      const earliest = BigInt(Math.floor(now() * 1_000) - BURST_US)
       const end = (free > earliest ? free : earliest) + microseconds
       if (Atomics.compareExchange(this.#times, NEXT_FREE, free, end) === free) return Number(end) / 1_000
     }
