@@ -16,33 +16,48 @@ export interface PackedError {
 
 /** All that an error of ours, of the system or for misuse may have. */
 const DETAILS = ['name', 'code', 'path', 'dest', 'syscall', 'errno', 'segment']
-/** In all less than the memory in which errors go from one thread to another, whatever the letters are. */
+/** UTF-16 units of each text. */
 const LONGEST_TEXT = 2_048
 
 /** By the names that errors have, which no bundler changes. */
 const CLASSES = new Map<string, { readonly prototype: object }>(Object.entries({ ...errors, TypeError, RangeError }))
 
-/** @returns what {@link unpackError} makes an error of that cannot be told from `value`; of something that is no error, an error. */
-export function packError(value: unknown, depth = 0): PackedError {
+/**
+ * @param longest - UTF-16 units of each text that are kept.
+ * @returns what {@link unpackError} makes an error of that cannot be told from `value`; of something that is no error, an error.
+ */
+export function packError(value: unknown, longest = LONGEST_TEXT, depth = 0): PackedError {
   if (!(value instanceof Error)) {
-    return { type: 'Error', message: String(value), stack: undefined, details: {}, cause: undefined }
+    return { type: 'Error', message: String(value).slice(0, longest), stack: undefined, details: {}, cause: undefined }
   }
   const damage = damageOf(value)
   const entries = DETAILS.map((name) => [name, shorten((value as unknown as Readonly<Record<string, unknown>>)[name])] as const)
   return {
-    type: value.name,
-    message: value.message.slice(0, LONGEST_TEXT),
-    stack: value.stack?.slice(0, LONGEST_TEXT),
+    type: value.name.slice(0, longest),
+    message: value.message.slice(0, longest),
+    stack: value.stack?.slice(0, longest),
     details: Object.fromEntries(
       entries.filter((entry): entry is [string, string | number] => ['string', 'number'].includes(typeof entry[1])),
     ),
-    cause: value.cause === undefined || depth > 0 ? undefined : packError(value.cause, depth + 1),
-    ...(damage === undefined ? {} : { damage }),
+    cause: value.cause === undefined || depth > 0 ? undefined : packError(value.cause, longest, depth + 1),
+    ...(damage === undefined || depth > 0 ? {} : { damage }),
+  }
+
+  function shorten(detail: unknown): unknown {
+    return typeof detail === 'string' ? detail.slice(0, longest) : detail
   }
 }
 
-function shorten(value: unknown): unknown {
-  return typeof value === 'string' ? value.slice(0, LONGEST_TEXT) : value
+/**
+ * An error as JSON, without what a check has found. Its texts are cut until it fits: there are 16 at most, and of a unit come up to six bytes.
+ *
+ * @param size - Bytes that there are, 1,000 or more.
+ */
+export function errorText(error: unknown, size: number): Uint8Array {
+  for (let longest = LONGEST_TEXT; ; longest /= 2) {
+    const text = Buffer.from(JSON.stringify({ ...packError(error, longest), damage: undefined }))
+    if (text.length <= size || longest < 1) return text
+  }
 }
 
 export function unpackError(packed: unknown): Error {

@@ -1,5 +1,5 @@
 import type { FileKeyRequest, KeySource, WrappedFileKey } from '../file/key-source.js'
-import { packError, unpackError } from './error-transfer.js'
+import { errorText, unpackError } from './error-transfer.js'
 
 /**
  * How a worker gets the keys of its files: it writes what it wants into memory that it shares with the main thread, sends a message, and
@@ -11,8 +11,10 @@ import { packError, unpackError } from './error-transfer.js'
 /** What keys are asked for by. */
 export const KEY_REQUEST = 'key'
 
-/** Bytes that questions or answers may take. A purpose has 255 bytes, a header a hundred, an error a few thousand. */
+/** Bytes that questions or answers may take. A purpose has 255 bytes, a header a hundred, an error a few thousand, or is cut. */
 const CAPACITY = 65_536
+/** Bytes before each field. */
+const LENGTH_SIZE = 2
 /** Files that are asked for at once. */
 export const QUESTIONS_MAX = 64
 const WORDS = 4
@@ -38,13 +40,13 @@ class Desk {
   put(kind: number, fields: readonly Uint8Array[]): void {
     let end = 0
     for (const field of fields) {
-      if (end + 2 + field.length > CAPACITY) {
+      if (end + LENGTH_SIZE + field.length > CAPACITY) {
         this.#bytes.fill(0, 0, end)
         throw new RangeError('too much for one answer')
       }
       this.#bytes.set([field.length % 256, Math.floor(field.length / 256)], end)
-      this.#bytes.set(field, end + 2)
-      end += 2 + field.length
+      this.#bytes.set(field, end + LENGTH_SIZE)
+      end += LENGTH_SIZE + field.length
     }
     this.words[KIND] = kind
     this.words[LENGTH] = end
@@ -56,8 +58,9 @@ class Desk {
     const fields: Uint8Array[] = []
     for (let start = 0; start < end;) {
       const length = this.#bytes[start]! + 256 * this.#bytes[start + 1]!
-      fields.push(new Uint8Array(this.#bytes.subarray(start + 2, start + 2 + length)))
-      start += 2 + length
+      const begin = start + LENGTH_SIZE
+      start = begin + length
+      fields.push(new Uint8Array(this.#bytes.subarray(begin, start)))
     }
     this.#bytes.fill(0, 0, end)
     this.words[LENGTH] = 0
@@ -153,7 +156,7 @@ export class KeyDesk {
       if (preparing !== undefined) await preparing
       desk.put(VALUE, kind === WRAP ? this.#wrap(fields, secrets) : this.#unwrap(fields, secrets))
     } catch (error) {
-      desk.put(ERROR, [Buffer.from(JSON.stringify(packError(error)))])
+      desk.put(ERROR, [errorText(error, CAPACITY - LENGTH_SIZE)])
     } finally {
       for (const secret of secrets) secret.fill(0)
       Atomics.store(desk.words, STATE, ANSWERED)

@@ -174,6 +174,26 @@ describe('keys', () => {
     expect(keys.asked.sort()).toEqual(['unwrap Zweck 0', 'unwrap Zweck 1', 'unwrap Zweck 2'])
   })
 
+  test.each(['x', '"', 'ü', '語', '\u0000', '\ud800'])('may fail with the longest error, of %j', async (letter) => {
+    const long = letter.repeat(100_000)
+    const fill = (error: Error): Error => {
+      for (const name of ['name', 'code', 'path', 'dest', 'syscall', 'stack']) Object.assign(error, { [name]: long })
+      return Object.assign(error, { errno: -Number.MAX_VALUE, segment: Number.MAX_VALUE, damage: { bad: [long], badLeftOut: 0 } })
+    }
+    const keys = new WatchedKeys()
+    keys.onAsk = () => {
+      if (keys.asked.at(-1)!.endsWith(' 1')) throw fill(new Error(long, { cause: fill(new Error(long)) }))
+    }
+    const purpose = (path: string): string => `Zweck ${path}`
+    const { files, failures } = await encryptBatch(makeFiles([1, 2, 3]), { keyManager: keys, purpose, target: freshPath() })
+    expect(files).toBe(2)
+    const [error] = failures.map((failure) => failure.error as Error & { readonly path: string })
+    for (const text of [error!.message, error!.path, (error!.cause as Error).message]) {
+      expect(text.length).toBeGreaterThanOrEqual(512)
+      expect(long.startsWith(text)).toBe(true)
+    }
+  })
+
   test('are waited for where the main thread is slow, and their errors arrive as they are', async () => {
     const keys = new WatchedKeys()
     keys.onAsk = () => {
