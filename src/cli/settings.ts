@@ -79,6 +79,8 @@ export async function resolveSettings(options: SettingOptions): Promise<Settings
 
 /** @param path - Where the caller says that it is; else it is looked for. */
 async function findSettings(path: string | undefined): Promise<Config | undefined> {
+  if (path === '')
+    throw usageError('--config is empty', 'Give the path of a file, or leave it out: then one is looked for, here and above.')
   const { findConfig, loadConfig } = await import('sealfile/config')
   if (path !== undefined) return loadConfig(path)
   // One that was found is not trusted as one that was named.

@@ -55,6 +55,14 @@ describe('a configuration', () => {
     expect((await folder.run(['batch', 'encrypt', 'data/one', 'data/two.log', 'no'], { env })).status).toBe(2)
   })
 
+  test('without a name is a usage error that says what to do', async () => {
+    for (const args of [['--config', ''], ['--config=']]) {
+      const { status, stderr } = await folder.run(['encrypt', ...args, 'x', 'y'], { env })
+      expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(/--config is empty/) as string })
+      expect(stderr).toContain('leave it out')
+    }
+  })
+
   test('that says nothing of a file, or is wrong, is a usage error', async () => {
     configure(CONFIG)
     folder.write('other', 'text')

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { sep } from 'node:path'
 import type { Path } from '../../compat/paths.js'
-import { BatchError, PackageError } from '../../errors.js'
+import { BatchError, InvalidFileFormatError, PackageError } from '../../errors.js'
 import type { Compression } from './compression.js'
 
 /** The manifest: JSON, one object to a line, the first of which says what it is. */
@@ -77,12 +77,13 @@ function fileLine({ kind, size, sha256, mode, atimeMs, mtimeMs, ...entry }: Pack
   return JSON.stringify({ kind, ...place, size, sha256: hash, mode, atimeMs, mtimeMs, compression, number, entrySize, entryCrc32 })
 }
 
-/** @throws PackageError for what is no first line. */
+/** @throws PackageError for what is no first line; InvalidFileFormatError `ERR_SEALFILE_FORMAT_VERSION`. */
 export function parseHeaderLine(line: Buffer): ManifestHeader {
   const fields = parseObject(line)
   if (fields.format !== FORMAT) throw notAsItShould('its first line')
-  if (fields.version !== VERSION) {
-    throw new PackageError('ERR_SEALFILE_PACKAGE', 'the package was made by a later version of sealfile')
+  if (typeof fields.version !== 'number' || fields.version < VERSION) throw notAsItShould('its first line')
+  if (fields.version > VERSION) {
+    throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT_VERSION', 'the package was made by a later version of sealfile')
   }
   return { id: takeHex(fields, 'id', 16) }
 }

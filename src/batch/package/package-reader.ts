@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import type { Path } from '../../compat/paths.js'
-import { LimitError, PackageError } from '../../errors.js'
+import { InvalidFileFormatError, LimitError, PackageError } from '../../errors.js'
 import { nameFile } from '../../file/engine/container-file.js'
 import { checkAborted } from '../../file/io/system-errors.js'
 import { StreamOpener } from '../../file/streams/stream-opener.js'
@@ -10,6 +10,7 @@ import { cutLines } from './lines.js'
 import { parseHeaderLine, parseMemberLine, LINE_SIZE_MAX, type PackedFile, type PackedFolder } from './manifest.js'
 import type { ListPlan } from './package-options.js'
 import {
+  beginsAsZip,
   buildDirectoryRecord,
   buildLocalHeader,
   directoryRecordSize,
@@ -17,6 +18,7 @@ import {
   localHeaderSize,
   parseDirectoryEnd,
   parseDirectoryRecord,
+  ZIP_START_SIZE,
   type ZipDirectory,
   type ZipEntry,
 } from './zip-layout.js'
@@ -55,7 +57,7 @@ export class PackageReader implements Disposable {
     this.#manifest = manifest
   }
 
-  /** @throws system errors; PackageError `ERR_SEALFILE_PACKAGE` for what is no package. */
+  /** @throws system errors; InvalidFileFormatError `ERR_SEALFILE_FORMAT` for what is no ZIP, PackageError for one that is no package. */
   static async open(plan: ListPlan): Promise<PackageReader> {
     const fd = openSync(plan.path, READ_FLAGS)
     try {
@@ -195,7 +197,10 @@ async function findDirectory(fd: number, path: Path): Promise<ZipDirectory> {
   const end = stats.isFile() ? stats.size - DIRECTORY_END_SIZE : -1
   const directory = end < 0 ? undefined : parseDirectoryEnd(await readExactly(fd, end, DIRECTORY_END_SIZE))
   if (directory?.position !== undefined && directory.position + directory.size === end) return directory
-  throw notAPackage('this is no package, or its end is missing or was altered', path)
+  if (directory !== undefined || (stats.isFile() && beginsAsZip(await readExactly(fd, 0, ZIP_START_SIZE)))) {
+    throw notAPackage('this is another ZIP, or the end of a package is missing or was altered', path)
+  }
+  throw new InvalidFileFormatError('ERR_SEALFILE_FORMAT', 'this is no package', { path: path.toString() })
 }
 
 /** It is the last entry. */
@@ -205,7 +210,7 @@ async function findManifest(fd: number, directory: ZipDirectory, path: Path): Pr
   const found = directory.size < size ? undefined : parseDirectoryRecord(await readExactly(fd, end - size, size), MANIFEST_NAME)
   const isInPlace = found !== undefined && found.position + localHeaderSize(MANIFEST_NAME) + found.entry.size === directory.position
   if (isInPlace) return found
-  throw notAPackage('this is no package, or its manifest is missing or was altered', path)
+  throw notAPackage('this is another ZIP, or the manifest of a package is missing or was altered', path)
 }
 
 function entryOf({ number, entrySize, entryCrc32 }: PackedFile): ZipEntry {

@@ -56,8 +56,8 @@ export async function packBatch(inputs: Roots, options: PackBatchOptions): Promi
  *
  * @param path - The package. It is only read.
  * @returns what was done, and what failed: one file's failure does not keep others from being made.
- * @throws PackageError `ERR_SEALFILE_PACKAGE` for what is no package or was altered, `ERR_SEALFILE_COMPRESSION`; InvalidKeyError for another
- * key, purpose or context; CorruptedFileError for a damaged manifest; LimitError; TypeError or RangeError for options that cannot be; system
+ * @throws PackageError `ERR_SEALFILE_PACKAGE` for another ZIP and what was altered, `ERR_SEALFILE_COMPRESSION`; InvalidFileFormatError for what
+ * is no ZIP, or of a later version; InvalidKeyError for another key, purpose or context; CorruptedFileError for a damaged manifest; LimitError; TypeError or RangeError for options that cannot be; system
  * errors; an AbortError; ClosedError; with `stopOnError` whatever fails first.
  *
  * @example

@@ -39,6 +39,16 @@ const [END64_SIZE, LOCATOR_SIZE, END_SIZE] = [56, 20, 22]
 /** Bytes of all that is behind the directory. */
 export const DIRECTORY_END_SIZE = END64_SIZE + LOCATOR_SIZE + END_SIZE
 
+const LOCAL_SIGNATURE = 0x04034b50
+
+/** Bytes by which a ZIP is known. */
+export const ZIP_START_SIZE = 4
+
+/** Whether a file that begins so may be a ZIP. */
+export function beginsAsZip(bytes: Buffer): boolean {
+  return bytes.length >= ZIP_START_SIZE && bytes.readUInt32LE(0) === LOCAL_SIGNATURE
+}
+
 /** @returns bytes before an entry's content. */
 export function localHeaderSize(name: string): number {
   return LOCAL_SIZE + name.length + LOCAL_EXTRA_SIZE
@@ -53,7 +63,7 @@ export function directoryRecordSize(name: string): number {
 export function buildLocalHeader({ name, size, crc32 }: ZipEntry): Buffer {
   const bytes = Buffer.alloc(localHeaderSize(name))
   const extra = LOCAL_SIZE + name.length
-  bytes.writeUInt32LE(0x04034b50, 0)
+  bytes.writeUInt32LE(LOCAL_SIGNATURE, 0)
   putCommon(bytes, 4, name, crc32, LOCAL_EXTRA_SIZE)
   bytes.write(name, LOCAL_SIZE, 'latin1')
   putSizes(bytes, extra, size, LOCAL_EXTRA_SIZE)

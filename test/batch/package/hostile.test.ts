@@ -273,9 +273,10 @@ describe('whoever has the keys', () => {
     await expect(unpack(path)).rejects.toEqual(sealfileError(PACKAGE))
   })
 
-  test.each<[string, { header?: object; lines?: (string | object)[] }]>([
+  test.each<[string, { header?: object; lines?: (string | object)[] }, string?]>([
     ['no header', { header: { format: 'other' } }],
-    ['a later version', { header: { version: 2 } }],
+    ['a later version', { header: { version: 2 } }, 'ERR_SEALFILE_FORMAT_VERSION'],
+    ['a version that there never was', { header: { version: 0 } }],
     ['a short id', { header: { id: '00' } }],
     ['a line that is no JSON', { lines: ['{'] }],
     ['an empty line', { lines: [''] }],
@@ -283,11 +284,11 @@ describe('whoever has the keys', () => {
     ['null for a line', { lines: ['null'] }],
     ['a line of a megabyte', { lines: [{ kind: 'folder', path: 'x'.repeat(2 ** 20), mode: 0 }] }],
     ['a file without an entry', { lines: [{ kind: 'file', path: 'x', size: 0 }] }],
-  ])('cannot have a manifest with %s, whether it comes in small pieces or in one', async (_name, change) => {
+  ])('cannot have a manifest with %s, whether it comes in small pieces or in one', async (_name, change, code = PACKAGE) => {
     for (const segmentSize of [4_096, 2 ** 22]) {
       const path = freshPath('package')
       await craftPackage(path, { ...COMMON, segmentSize }, [{}], change)
-      await expect(unpack(path)).rejects.toEqual(sealfileError(PACKAGE))
+      await expect(unpack(path)).rejects.toEqual(sealfileError(code))
     }
   })
 
