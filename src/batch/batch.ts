@@ -44,7 +44,7 @@ export async function decryptBatch(inputs: BatchInputs, options: DecryptBatchOpt
  * Checks files and folders on several threads, and writes nothing: of each file every segment, and the snapshot over all, which shows that
  * an older version of one was put back.
  *
- * @param inputs - Files and folders.
+ * @param inputs - Files, folders, and patterns from {@link glob}.
  * @returns what is wrong with which file. `toString()` is a summary for a person; `JSON.stringify` it for a program.
  * @throws TypeError or RangeError for options that cannot be; an AbortError; ClosedError; BatchError `ERR_SEALFILE_BATCH_WORKER` where no
  * thread stays alive.

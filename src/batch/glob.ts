@@ -95,7 +95,7 @@ const SETTINGS = { nonegate: true, posix: true, windows: false } as const
  * its like, as picomatch has them; `/` between parts, and `\` before a letter that is meant as it is. Files alone match: `photos/**` is all that
  * is in `photos`, and `photos/*` no folder. Nothing is read before the batch begins.
  *
- * @returns an input for {@link encryptBatch} and {@link decryptBatch}. Its files have their paths from the pattern's base, which is what comes
+ * @returns an input for {@link encryptBatch}, {@link decryptBatch}, {@link verifyBatch}, {@link compareBatch} and {@link packBatch}. Its files have their paths from the pattern's base, which is what comes
  * before the first part with a wildcard: `may.jpg` of `photos/2026/*.jpg`.
  * @throws TypeError `ERR_INVALID_ARG_TYPE` or `ERR_INVALID_ARG_VALUE`.
  *

@@ -3,7 +3,19 @@ import { dirname, join } from 'node:path'
 import { fc, test as propertyTest } from '@fast-check/vitest'
 import picomatch from 'picomatch'
 import { describe, expect, test } from 'vitest'
-import { encryptBatch, glob, type BatchInputs, type EncryptBatchOptions, type GlobOptions } from '../../src/batch.js'
+import {
+  encryptBatch,
+  glob,
+  listPackage,
+  packBatch,
+  unpackBatch,
+  verifyBatch,
+  type BatchInputs,
+  type EncryptBatchOptions,
+  type GlobOptions,
+} from '../../src/batch.js'
+import { migrateDirectory } from '../../src/compat.js'
+import { KeyManager } from '../../src/index.js'
 import { OPTIONS, readEncrypted } from '../support/encrypted-files.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -176,5 +188,43 @@ describe('a pattern', () => {
     expect(pattern.enters('ab')).toBe(true)
     expect(pattern.enters('ab/c')).toBe(true)
     for (const folder of ['b', 'b/c', 'ab/c/d', 'ab/no']) expect(pattern.enters(folder)).toBe(false)
+  })
+})
+
+describe('a pattern', () => {
+  const keys = { keyManager: OPTIONS.keyManager, purpose: 'test' }
+
+  test('is packed as a folder is encrypted, without the package that lies in its base', async () => {
+    const folder = makeTree(...TREE)
+    const target = join(folder, 'package.txt')
+    const { files, failures } = await packBatch([glob('**/*.txt', { cwd: folder })], { ...keys, target })
+    const names: string[] = []
+    for await (const { kind, path } of listPackage(target, keys)) if (kind === 'file') names.push(path.toString())
+    expect(failures).toEqual([])
+    expect(names.sort()).toEqual(TREE.filter((name) => name.endsWith('.txt')).sort())
+    expect(files).toBe(names.length)
+  })
+
+  test('is checked', async () => {
+    const encrypted = freshPath()
+    await encrypt(makeTree('a.txt', 'b.log'), encrypted)
+    expect(await verifyBatch(glob('*.txt', { cwd: encrypted }), keys)).toMatchObject({ ok: true, files: 1 })
+  })
+
+  test('is refused where paths are taken alone', async () => {
+    const pattern = glob('*')
+    const error = expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }) as Error
+    using keyManager = KeyManager.fromKey(new Uint8Array(32).fill(1))
+    const options = { keyManager, purpose: 'test', target: freshPath() }
+    // @ts-expect-error -- no path
+    await expect(keyManager.rewrap(pattern, options)).rejects.toThrow(error)
+    // @ts-expect-error -- no path
+    await expect(keyManager.rewrap([pattern], options)).rejects.toThrow(error)
+    // @ts-expect-error -- no path
+    await expect(keyManager.reencrypt(pattern, options)).rejects.toThrow(error)
+    // @ts-expect-error -- no path
+    await expect(migrateDirectory(pattern, options)).rejects.toThrow(error)
+    // @ts-expect-error -- no path
+    await expect(unpackBatch(pattern, options)).rejects.toThrow(error)
   })
 })

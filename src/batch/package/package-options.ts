@@ -4,8 +4,8 @@ import { checkSignal } from '../../file/data-arguments.js'
 import type { PathLike } from '../../file/io/steps.js'
 import { checkInteger, resolveOpenOptions, type OpenOptions, type ResolvedOptions } from '../../file/options.js'
 import { validatePurpose } from '../../keys/purpose.js'
-import type { Roots } from '../../keys/rotation/work-through.js'
 import { resolveBatchOptions, type BatchOptions, type BatchPlan, type EncryptBatchOptions } from '../batch-options.js'
+import type { BatchInputs } from '../inputs.js'
 import { checkCompression, hasCompression, type Compression } from './compression.js'
 
 /** How a package is made or opened. */
@@ -93,7 +93,7 @@ const COMPRESSIONS = ['none', 'auto', 'gzip', 'zstd'] as const
 const MEMBERS_MAX = 10_000_000
 
 /** @throws TypeError or RangeError, naming the option; PackageError `ERR_SEALFILE_COMPRESSION`. */
-export function resolvePackOptions(inputs: Roots, options: PackBatchOptions): PackPlan {
+export function resolvePackOptions(inputs: BatchInputs, options: PackBatchOptions): PackPlan {
   checkObject(options)
   const { keyManager, purpose, context, segmentSize, cipher, compression = 'none' } = options
   checkPurpose(purpose)

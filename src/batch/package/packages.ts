@@ -1,7 +1,7 @@
 import type { PathLike } from '../../file/io/steps.js'
 import { checkAborted } from '../../file/io/system-errors.js'
-import type { Roots } from '../../keys/rotation/work-through.js'
 import type { PackageReport } from '../batch-options.js'
+import type { BatchInputs } from '../inputs.js'
 import { fileName } from './bindings.js'
 import type { PackedFile, PackedFolder } from './manifest.js'
 import { PackRun } from './pack-run.js'
@@ -35,7 +35,7 @@ export type ListedMember = ListedFile | PackedFolder
  * the rest are in an encrypted manifest. What is taken, and under which paths, is as with `encryptBatch`. The package is written beside its
  * place, and takes it when it is whole.
  *
- * @param inputs - Files and folders. They are only read.
+ * @param inputs - Files, folders, and patterns from {@link glob}. They are only read.
  * @returns what is in the package, and what failed: a file that cannot be read is left out of it.
  * @throws TypeError or RangeError for options that cannot be, such as a target inside an input; system errors where the package cannot be
  * written; an AbortError; ClosedError; PackageError `ERR_SEALFILE_COMPRESSION`; with `stopOnError` whatever fails first. There is no package
@@ -46,7 +46,7 @@ export type ListedMember = ListedFile | PackedFolder
  * await packBatch('photos', { target: 'photos.zip', keyManager, purpose: 'photos' })
  * ```
  */
-export async function packBatch(inputs: Roots, options: PackBatchOptions): Promise<PackageReport> {
+export async function packBatch(inputs: BatchInputs, options: PackBatchOptions): Promise<PackageReport> {
   return new PackRun(resolvePackOptions(inputs, options)).run()
 }
 
