@@ -8,6 +8,8 @@ import { temporaryToken } from '../../file/successor-file.js'
 import { runParallel } from '../../file/tree/run-parallel.js'
 import type { FileFailure } from '../../keys/rotation/work-through.js'
 import type { PackageReport } from '../batch-options.js'
+import { DigestTable } from '../digest-table.js'
+import { KeyedDigest } from '../keyed-digest.js'
 import { OutputFile } from '../output-file.js'
 import { TargetFolders } from '../target-folders.js'
 import { checkCompression } from './compression.js'
@@ -29,13 +31,14 @@ export class UnpackRun {
   readonly #progress = new PackageProgress()
   readonly #failures: FileFailure[] = []
   /** Names that are taken; undefined where something that is there is never replaced, so that a second file of a name fails by itself. */
-  readonly #taken: Set<string> | undefined
+  readonly #taken: DigestTable | undefined
+  readonly #digest = new KeyedDigest()
   #made = { files: 0, bytes: 0 }
   #end: { readonly error: unknown } | undefined
 
   constructor(plan: UnpackPlan) {
     this.#plan = plan
-    this.#taken = plan.batch.settings.overwrite ? new Set() : undefined
+    this.#taken = plan.batch.settings.overwrite ? new DigestTable() : undefined
   }
 
   async run(): Promise<PackageReport> {
@@ -122,13 +125,10 @@ export class UnpackRun {
 
   /** @throws BatchError where the package, or a file that it has made, would be replaced. */
   #checkPlace(target: Path, reader: PackageReader): void {
-    const key = FOLDS_NAMES ? target.toString().normalize('NFC').toLowerCase() : Buffer.from(target).toString('latin1')
     const there = lstatSync(target, { throwIfNoEntry: false })
     const isPackage = there !== undefined && reader.isFile(there)
-    if (this.#taken?.has(key) !== true && !isPackage) {
-      this.#taken?.add(key)
-      return
-    }
+    const isNew = this.#taken?.set(this.#digest.of(FOLDS_NAMES ? target.toString().normalize('NFC').toLowerCase() : target))
+    if (isNew !== false && !isPackage) return
     const message = isPackage ? 'the package itself is in the place' : 'another file of the package has the same place'
     throw new BatchError('ERR_SEALFILE_BATCH_TARGET', message, { path: target.toString() })
   }

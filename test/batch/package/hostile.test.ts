@@ -214,9 +214,12 @@ describe('whoever has the keys', () => {
     else expect(readdirSync(target)).toEqual(['..\\evil'])
   })
 
-  test.each([false, true])('cannot have a second file of a name, overwrite: %s', async (overwrite) => {
+  test.each([
+    [false, { path: 'same' }],
+    [true, { path: 'same' }],
+    [true, { path: undefined, pathBase64: Buffer.from([0x61, 0xff]).toString('base64') }],
+  ])('cannot have a second file of a name, overwrite: %s, %j', async (overwrite, fields) => {
     const path = freshPath('package')
-    const fields = { path: 'same' }
     await craftPackage(path, COMMON, [
       { fields, content: Buffer.from('first') },
       { fields, content: Buffer.alloc(3_000_000) },
