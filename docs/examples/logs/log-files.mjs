@@ -10,7 +10,7 @@ const NAME = /^app-(\d{6})\.log$/
 const pathOf = (folder, number) => join(folder, `app-${String(number).padStart(6, '0')}.log`)
 
 /** @param {string} folder @returns {number[]} the numbers of the files that there are, the oldest first. */
-export function numbersIn(folder) {
+function numbersIn(folder) {
   return (existsSync(folder) ? readdirSync(folder) : [])
     .map((name) => Number(NAME.exec(name)?.[1]))
     .filter((number) => number > 0)
