@@ -12,8 +12,9 @@ import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { inspect, promisify } from 'node:util'
 import * as sealfile from 'sealfile'
-import { decryptBatch, encryptBatch } from 'sealfile/batch'
+import { decryptBatch, encryptBatch, listPackage, packBatch, unpackBatch } from 'sealfile/batch'
 import { AicoKeys, migrateDirectory, writeAicoFile } from 'sealfile/compat'
+import { findConfig, loadConfig } from 'sealfile/config'
 import { createEncryptedFs } from 'sealfile/fs'
 
 /**
@@ -66,9 +67,22 @@ const ACTIONS = {
   },
 }
 
+const RUNTIME_ARGS = process.execArgv.includes('-A') || RUNTIME !== 'Deno' ? process.execArgv : ['run', '-A', '--no-prompt']
+
 function start(action, path) {
-  const args = process.execArgv.includes('-A') || RUNTIME !== 'Deno' ? process.execArgv : ['run', '-A', '--no-prompt']
-  return spawn(process.execPath, [...args, SELF, action, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return spawn(process.execPath, [...RUNTIME_ARGS, SELF, action, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+/** Runs the command in this runtime. @param cwd - With the keyring and all other files. */
+async function command(cwd, args, input = '') {
+  const env = { ...process.env, SEALFILE_KEYRING: 'keyring.json', SEALFILE_PASSPHRASE: PASSPHRASE, SEALFILE_PURPOSE: 'probe' }
+  const script = fileURLToPath(new URL('dist/cli.js', PACKAGE))
+  const child = spawn(process.execPath, [...RUNTIME_ARGS, script, ...args], { cwd, env, stdio: 'pipe' })
+  const ended = once(child, 'close')
+  const [output, errors] = [child.stdout, child.stderr].map((stream) => stream.toArray())
+  child.stdin.end(input)
+  const [code] = await ended
+  return { code, output: Buffer.concat(await output), errors: Buffer.concat(await errors).toString() }
 }
 
 /** By the names of the table. Each gets a folder of its own. */
@@ -337,6 +351,69 @@ const FEATURES = {
     assert.deepEqual([files, failures], [1, []])
     const [name] = fs.readdirSync(Buffer.from(join(folder, 'to')), { encoding: 'buffer' })
     assert.deepEqual([...name], [0x61, 0xff])
+  },
+  async packages(folder) {
+    const [from, path, back] = ['from', 'package.zip', 'back'].map((name) => join(folder, name))
+    fs.mkdirSync(join(from, 'inner'), { recursive: true })
+    for (let i = 0; i < 20; i++) fs.writeFileSync(join(from, 'inner', `${i}`), `file ${i}`)
+    const large = Buffer.alloc(5 * MIB, 'large file')
+    fs.writeFileSync(join(from, 'large'), large)
+    const packed = await packBatch(from, { target: path, ...options, compression: 'gzip' })
+    assert.deepEqual([packed.files, packed.failures], [21, []])
+    assert(fs.statSync(path).size < MIB)
+    const names = []
+    for await (const member of listPackage(path, options)) names.push(member.path)
+    assert.equal(names.length, 22)
+    const read = await unpackBatch(path, { target: back, ...options })
+    assert.deepEqual([read.files, read.failures], [21, []])
+    assert(fs.readFileSync(join(back, 'large')).equals(large))
+    assert.equal(fs.readFileSync(join(back, 'inner', '7'), 'utf8'), 'file 7')
+    const bytes = fs.readFileSync(path)
+    fs.writeFileSync(path, bytes.subarray(0, -10))
+    assert.equal(await codeOf(unpackBatch(path, { target: back, ...options })), 'ERR_SEALFILE_PACKAGE')
+  },
+  async 'a configuration'(folder) {
+    const path = join(folder, 'sealfile.config.json')
+    fs.mkdirSync(join(folder, 'inner'))
+    const purposes = [{ pattern: '**/*.log', purpose: 'logs' }]
+    fs.writeFileSync(path, JSON.stringify({ keyring: 'keyring.json', segmentSize: 4096, purposes }), { mode: 0o600 })
+    assert.equal(await findConfig({ from: join(folder, 'inner') }), path)
+    const config = await loadConfig({ from: join(folder, 'inner') })
+    assert.equal(config.keyring, join(folder, 'keyring.json'))
+    assert.equal(config.purposeFor(join(folder, 'inner', 'app.log')), 'logs')
+    await EncryptedFile.writeFile(join(folder, 'app.log'), 'text', { keyManager, ...config.openOptions(join(folder, 'app.log')) })
+    assert.equal((await EncryptedFile.inspect(join(folder, 'app.log'))).segmentSize, 4096)
+    fs.writeFileSync(path, '{ "segmentsize": 4096 }')
+    assert.equal(await codeOf(loadConfig(path)), 'ERR_SEALFILE_CONFIG')
+  },
+  async 'the command'(folder) {
+    const run = async (args, input) => {
+      const { code, output, errors } = await command(folder, args, input)
+      assert.equal(code, 0, `sealfile ${args.join(' ')}: ${errors}`)
+      return output
+    }
+    await run(['keys', 'create', '--argon2', 'interactive'])
+    const content = Buffer.alloc(200_000, 'text')
+    fs.writeFileSync(join(folder, 'plain'), content)
+    await run(['encrypt', 'plain', 'file.enc'])
+    assert((await run(['decrypt', 'file.enc', '-'])).equals(content))
+    const piped = await run(['encrypt'], content)
+    assert((await run(['decrypt'], piped)).equals(content))
+    await run(['append', 'file.enc'], 'more')
+    assert.equal(JSON.parse((await run(['verify', '--json', 'file.enc'])).toString()).bytes, 200_004)
+    fs.mkdirSync(join(folder, 'tree'))
+    fs.writeFileSync(join(folder, 'tree', 'one'), 'first')
+    await run(['batch', 'encrypt', 'tree', 'sealed'])
+    await run(['pack', 'tree', 'tree.zip'])
+    await run(['unpack', 'tree.zip', 'back'])
+    assert.equal(fs.readFileSync(join(folder, 'back', 'one'), 'utf8'), 'first')
+    const bytes = fs.readFileSync(join(folder, 'file.enc'))
+    bytes[5_000] ^= 1
+    fs.writeFileSync(join(folder, 'file.enc'), bytes)
+    const damaged = await command(folder, ['decrypt', 'file.enc', 'none'])
+    assert.equal(damaged.code, 4, damaged.errors)
+    assert.equal(fs.existsSync(join(folder, 'none')), false)
+    assert.equal((await command(folder, ['no-such-thing'])).code, 2)
   },
   async 'migration, AICO files'(folder) {
     const aico = { keys: AicoKeys.fromMasterKey(new Uint8Array(32).fill(1)), purpose: 'old' }
