@@ -34,7 +34,10 @@ async function openKeys(path) {
 
 for (let round = 0; round < Number(rounds); round++) {
   const place = folder + '/' + round
-  while (!existsSync(place)) await new Promise(setImmediate)
+  while (!existsSync(place)) {
+    if (!existsSync(folder)) process.exit(1) // the test is over, and has not gone well
+    await new Promise(setImmediate)
+  }
   let isDone = false
   const watch = (async () => {
     while (!isDone) {
