@@ -169,9 +169,17 @@ test('changePassphrase takes nothing from a keyring that was altered', async () 
   const json = JSON.parse(genuine) as { slots: Record<string, unknown>[] }
   json.slots[0]!['label'] = 'not mine'
   writeFileSync(path, withChecksum(json))
-  // Put back as soon as it was read.
-  const passphraseCheck = (): void => void setTimeout(() => writeFileSync(path, genuine), 5)
-  await expect(keyManager.changePassphrase(passphrase, 'new', { ...cheap, passphraseCheck })).rejects.toThrow(/altered/)
+  let isAboutToBeRead = false
+  const passphraseCheck = (): void => void (isAboutToBeRead = true)
+  // Put back as soon as it was read: the limits are what it is held against next.
+  const limits = {
+    get maxMemoryKiB() {
+      if (isAboutToBeRead) writeFileSync(path, genuine)
+      return undefined
+    },
+  }
+  await expect(keyManager.changePassphrase(passphrase, 'new', { ...cheap, passphraseCheck, limits })).rejects.toThrow(/altered/)
+  expect(readFileSync(path, 'utf8')).toBe(genuine)
 })
 
 describe('a signal', () => {
