@@ -52,7 +52,7 @@ export const benches: Readonly<Record<string, () => Promise<void>>> = {
   'large-file': () => benchLargeFile(rounds, quick ? GIB / 8 : GIB),
   'small-file': () => benchSmallFile(rounds),
   'open-for-append': () => benchOpenForAppend(rounds, quick ? GIB / 4 : 4 * GIB),
-  'random-access': () => benchRandomAccess(rounds, quick ? GIB / 16 : GIB / 4, quick ? 3_000 : 10_000),
+  'random-access': () => benchRandomAccess(rounds, quick ? GIB / 16 : GIB / 4, quick ? 1_000 : 10_000),
   appends: () => benchAppends(rounds, quick ? 200_000 : 1_000_000),
   streams: () => benchStreams(rounds, quick ? GIB / 16 : GIB / 4),
   sync: () => benchSync(rounds, quick ? GIB / 16 : GIB / 4),
@@ -61,14 +61,14 @@ export const benches: Readonly<Record<string, () => Promise<void>>> = {
   rewrap: () => benchRewrap(rounds, quick ? 1_000 : 10_000),
   'batch-large': () => benchBatchLarge(rounds, quick ? GIB / 8 : GIB),
   'batch-small': () => benchBatchSmall(rounds, quick ? 2_000 : 20_000),
-  'batch-mix': () => benchBatchMix(rounds, quick ? 1_000 : 8_000),
+  'batch-mix': () => benchBatchMix(quick ? 1 : rounds, quick ? 500 : 8_000),
   'batch-memory': () => {
-    const seconds = process.env['SLOW'] === '1' ? 3_600 : quick ? 3 : 20
+    const seconds = process.env['SLOW'] === '1' ? 3_600 : quick ? 1 : 20
     return benchBatchMemory(quick ? 10_000 : 1_000_000, 100 * GIB, seconds)
   },
   memory: () => benchMemory(quick ? GIB / 2 : 4 * GIB, pathOf('memory.enc')),
   'file-size': () => benchFileSize(rounds, quick ? GIB / 64 : 8 * GIB),
-  'segment-size': () => benchSegmentSize(rounds, quick ? GIB / 128 : GIB / 4),
+  'segment-size': () => benchSegmentSize(quick ? 1 : rounds, quick ? GIB / 128 : GIB / 4),
   'file-count': () => benchFileCount(rounds, quick ? 100 : 10_000),
   'open-handles': () => benchOpenHandles(quick ? 1 : 3),
   peers: async () => {
