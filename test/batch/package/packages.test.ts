@@ -4,6 +4,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -382,6 +383,19 @@ describe('a target', () => {
     expect(readFileSync(join(target, 'a'), 'utf8')).toBe('old')
     expect((await unpack(path, { target, overwrite: true })).report.files).toBe(1)
     expect(readFileSync(join(target, 'a'), 'utf8')).toBe('new')
+  })
+
+  test('takes the place of no device, pipe or folder', async () => {
+    const source = makeTree({ file: 'content' })
+    const [device, pipe, there] = [freshPath('device'), freshPath('pipe'), makeTree({ file: 'stays' })]
+    symlinkSync('/dev/null', device)
+    spawnSync('mkfifo', [pipe])
+    for (const target of [device, pipe, there]) {
+      const before = lstatSync(target).mode
+      await expect(pack(source, { target, overwrite: true })).rejects.toEqual(sealfileError('ERR_SEALFILE_BATCH_TARGET'))
+      expect(lstatSync(target).mode).toBe(before)
+    }
+    expect(readdirSync(there)).toEqual(['file'])
   })
 
   test('is not reached by way of a link in it', async () => {
